@@ -1,0 +1,125 @@
+package record
+
+import "github.com/kissvdb/kissvdb/fault"
+
+// Result is what applying one record answered, the same on every node.
+// Which fields have a meaning depends on the record: a put has Revision and
+// ExpiresAt, a delete Deleted, an expire Count, a checksum Index, a batch
+// Batch (or, atomic and refused, Fault with its operation).
+//
+// Layout: version byte, kind, flags, offset, then per kind; a fault is its
+// code byte, message, and with flagOperation the operation's index.
+type Result struct {
+	Kind      Kind
+	Offset    uint64       // the record's last event, or the offset at its apply if it made none
+	Fault     *fault.Error // nil on success
+	Revision  uint64
+	ExpiresAt uint64 // Unix ms; 0 = never
+	Deleted   bool
+	Count     uint64
+	Index     uint64
+	Batch     []Result
+}
+
+const (
+	resultVersion   = 1
+	flagFault       = 1 << 0
+	flagOperation   = 1 << 1
+	flagDeleted     = 1 << 2
+	maxResultNested = 1 // a batch holds results, and they hold none
+)
+
+// Append appends the encoded result to dst.
+func (res *Result) Append(dst []byte) []byte {
+	return res.append(append(dst, resultVersion))
+}
+
+func (res *Result) append(dst []byte) []byte {
+	var flags byte
+	if res.Fault != nil {
+		flags |= flagFault
+		if res.Fault.HasOperation {
+			flags |= flagOperation
+		}
+	}
+	if res.Deleted {
+		flags |= flagDeleted
+	}
+	dst = append(dst, byte(res.Kind), flags)
+	dst = appendUint(dst, res.Offset)
+	if res.Fault != nil {
+		dst = append(dst, byte(res.Fault.Code))
+		dst = appendBytes(dst, res.Fault.Message)
+		if res.Fault.HasOperation {
+			dst = appendUint(dst, uint64(res.Fault.Operation))
+		}
+		return dst
+	}
+	switch res.Kind {
+	case KindStatePut:
+		dst = appendUint(dst, res.Revision)
+		dst = appendUint(dst, res.ExpiresAt)
+	case KindStateExpire:
+		dst = appendUint(dst, res.Count)
+	case KindChecksum:
+		dst = appendUint(dst, res.Index)
+	case KindStateBatch:
+		dst = appendUint(dst, uint64(len(res.Batch)))
+		for i := range res.Batch {
+			dst = res.Batch[i].append(dst)
+		}
+	}
+	return dst
+}
+
+// DecodeResult parses a result. A Fault in it carries the result's offset.
+func DecodeResult(b []byte) (Result, error) {
+	r := reader{b: b}
+	if v := r.byte("result version"); r.err == nil && v != resultVersion {
+		return Result{}, corrupt("unknown result version")
+	}
+	res := decodeResult(&r, 0)
+	if err := r.done("result"); err != nil {
+		return Result{}, err
+	}
+	return res, nil
+}
+
+func decodeResult(r *reader, depth int) Result {
+	res := Result{Kind: Kind(r.byte("result kind"))}
+	flags := r.byte("result flags")
+	res.Deleted = flags&flagDeleted != 0
+	res.Offset = r.uint("result offset")
+	if flags&flagFault != 0 {
+		res.Fault = decodeFault(r, flags, res.Offset)
+		return res
+	}
+	switch res.Kind {
+	case KindStatePut:
+		res.Revision = r.uint("result revision")
+		res.ExpiresAt = r.uint("result expiry")
+	case KindStateExpire:
+		res.Count = r.uint("result count")
+	case KindChecksum:
+		res.Index = r.uint("result index")
+	case KindStateBatch:
+		n := r.count("result batch")
+		if depth >= maxResultNested {
+			r.fail("nested batch result")
+		}
+		for i := 0; i < n && r.err == nil; i++ {
+			res.Batch = append(res.Batch, decodeResult(r, depth+1))
+		}
+	}
+	return res
+}
+
+func decodeFault(r *reader, flags byte, offset uint64) *fault.Error {
+	f := &fault.Error{Offset: offset, HasOffset: true}
+	f.Code = fault.Code(r.byte("fault code"))
+	f.Message = string(r.bytes("fault message"))
+	if flags&flagOperation != 0 {
+		f.Operation, f.HasOperation = int(r.uint("fault operation")), true
+	}
+	return f
+}
