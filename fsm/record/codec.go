@@ -6,7 +6,9 @@
 // version byte or kind.
 //
 // All integers are unsigned varints (LEB128, as encoding/binary) unless said
-// otherwise; byte strings are a varint length and the bytes.
+// otherwise; byte strings are a varint length and the bytes. Every value has
+// exactly one encoding: a longer varint, an unknown flag or trailing bytes do
+// not decode, so that equal bytes and equal meaning are the same thing.
 package record
 
 import (
@@ -53,7 +55,7 @@ func (r *reader) byte(what string) byte {
 
 func (r *reader) uint(what string) uint64 {
 	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
+	if n <= 0 || n > 1 && r.b[n-1] == 0 { // short, too large, or longer than it need be
 		r.fail(what)
 		return 0
 	}
@@ -84,6 +86,26 @@ func (r *reader) count(what string) int {
 	return int(n)
 }
 
+// time reads a Unix time in ms.
+func (r *reader) time(what string) int64 {
+	v := r.uint(what)
+	if v > MaxTime {
+		r.fail(what)
+		return 0
+	}
+	return int64(v)
+}
+
+// flags reads a byte of which only the known bits may be set.
+func (r *reader) flags(known byte, what string) byte {
+	f := r.byte(what)
+	if f&^known != 0 {
+		r.fail(what)
+		return 0
+	}
+	return f
+}
+
 func (r *reader) optional(flags, bit byte, what string) Optional {
 	if flags&bit == 0 {
 		return Optional{}
@@ -98,6 +120,10 @@ func (r *reader) done(what string) error {
 	}
 	return r.err
 }
+
+// MaxTime is the last Unix ms that can be written down, in the year 287396:
+// the largest whole number that a client's JSON parser reads exactly.
+const MaxTime = 1<<53 - 1
 
 // Optional is an unsigned number that may be absent.
 type Optional struct {

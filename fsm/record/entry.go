@@ -30,7 +30,7 @@ func DecodeEntry(b []byte) (Entry, error) {
 	if v := r.byte("entry version"); r.err == nil && v != EntryVersion {
 		return Entry{}, corrupt("unknown entry version")
 	}
-	e := Entry{Time: int64(r.uint("entry time"))}
+	e := Entry{Time: r.time("entry time")}
 	n := r.count("entry records")
 	if n > 0 {
 		e.Records = make([][]byte, 0, n)

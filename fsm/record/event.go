@@ -85,7 +85,7 @@ func DecodeEvent(b []byte) (Event, error) {
 	}
 	e := Event{Type: EventType(r.byte("event type"))}
 	e.Offset = r.uint("event offset")
-	e.Time = int64(r.uint("event time"))
+	e.Time = r.time("event time")
 	e.TxFirst = r.uint("event tx")
 	e.TxLast = r.uint("event tx")
 	e.Key = r.bytes("event key")
@@ -96,6 +96,9 @@ func DecodeEvent(b []byte) (Event, error) {
 		e.ExpiresAt = r.uint("event expiry")
 	case StateDeleted:
 		e.Reason = Reason(r.byte("event reason"))
+		if e.Reason != Explicit && e.Reason != TTL {
+			r.fail("event reason")
+		}
 	default:
 		if r.err == nil {
 			return Event{}, corrupt("unknown event type")

@@ -24,6 +24,10 @@ func KindOf(rec []byte) Kind {
 // format: configuration may allow less, never more.
 const MaxBatch = 65536
 
+// minBatchPut is the size of the shortest put in a batch: its length, kind,
+// flags and two empty byte strings.
+const minBatchPut = 5
+
 // Flag bits of StatePut and StateDelete.
 const (
 	flagTTL        = 1 << 0
@@ -64,7 +68,7 @@ func (p *StatePut) Append(dst []byte) []byte {
 func DecodeStatePut(rec []byte) (StatePut, error) {
 	r := reader{b: rec}
 	expectKind(&r, KindStatePut)
-	flags := r.byte("put flags")
+	flags := r.flags(flagTTL|flagIfRevision, "put flags")
 	var p StatePut
 	p.Key = r.bytes("put key")
 	p.Value = r.bytes("put value")
@@ -97,7 +101,7 @@ func (d *StateDelete) Append(dst []byte) []byte {
 func DecodeStateDelete(rec []byte) (StateDelete, error) {
 	r := reader{b: rec}
 	expectKind(&r, KindStateDelete)
-	flags := r.byte("delete flags")
+	flags := r.flags(flagIfRevision, "delete flags")
 	var d StateDelete
 	d.Key = r.bytes("delete key")
 	d.IfRevision = r.optional(flags, flagIfRevision, "delete if_revision")
@@ -150,11 +154,12 @@ func (b *StateBatch) Append(dst []byte) []byte {
 func DecodeStateBatch(rec []byte) (StateBatch, error) {
 	r := reader{b: rec}
 	expectKind(&r, KindStateBatch)
-	b := StateBatch{Atomic: r.byte("batch flags")&flagAtomic != 0}
+	b := StateBatch{Atomic: r.flags(flagAtomic, "batch flags")&flagAtomic != 0}
 	n := r.count("batch operations")
 	if n > MaxBatch {
 		return StateBatch{}, corrupt("batch operations")
 	}
+	b.Puts = make([]StatePut, 0, min(n, len(r.b)/minBatchPut))
 	for range n {
 		one := r.bytes("batch operation")
 		if r.err != nil {

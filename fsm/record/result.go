@@ -87,7 +87,10 @@ func DecodeResult(b []byte) (Result, error) {
 
 func decodeResult(r *reader, depth int) Result {
 	res := Result{Kind: Kind(r.byte("result kind"))}
-	flags := r.byte("result flags")
+	flags := r.flags(flagFault|flagOperation|flagDeleted, "result flags")
+	if flags&(flagFault|flagOperation) == flagOperation {
+		r.fail("result flags")
+	}
 	res.Deleted = flags&flagDeleted != 0
 	res.Offset = r.uint("result offset")
 	if flags&flagFault != 0 {
@@ -119,7 +122,11 @@ func decodeFault(r *reader, flags byte, offset uint64) *fault.Error {
 	f.Code = fault.Code(r.byte("fault code"))
 	f.Message = string(r.bytes("fault message"))
 	if flags&flagOperation != 0 {
-		f.Operation, f.HasOperation = int(r.uint("fault operation")), true
+		op := r.uint("fault operation")
+		if op > MaxBatch {
+			r.fail("fault operation")
+		}
+		f.Operation, f.HasOperation = int(op), true
 	}
 	return f
 }

@@ -1,0 +1,53 @@
+package record_test
+
+import (
+	"bytes"
+	"runtime"
+	"testing"
+
+	"github.com/kissvdb/kissvdb/fsm/record"
+)
+
+// fuzzDecoder holds a decoder to three promises on any input: no panic, no
+// more memory than a small multiple of the input, and that what decodes
+// encodes to the same bytes again.
+func fuzzDecoder(f *testing.F, seeds []sample, decode func([]byte) (any, []byte, error)) {
+	for _, s := range seeds {
+		f.Add(s.bytes)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, again, err := decode(b)
+		runtime.ReadMemStats(&after)
+		if got, most := after.TotalAlloc-before.TotalAlloc, uint64(256*len(b)+64<<10); got > most {
+			t.Fatalf("%d bytes of input made the decoder allocate %d", len(b), got)
+		}
+		if err == nil && !bytes.Equal(again, b) {
+			t.Fatalf("decoded\n%x, encoded again\n%x", b, again)
+		}
+	})
+}
+
+func FuzzEntry(f *testing.F)  { fuzzDecoder(f, entrySamples(), decodeEntry) }
+func FuzzResult(f *testing.F) { fuzzDecoder(f, resultSamples(), decoder(record.DecodeResult)) }
+func FuzzEvent(f *testing.F)  { fuzzDecoder(f, eventSamples(), decoder(record.DecodeEvent)) }
+
+// FuzzRecord picks the decoder by the kind, as applying a record does.
+func FuzzRecord(f *testing.F) {
+	fuzzDecoder(f, recordSamples(), func(b []byte) (any, []byte, error) {
+		switch record.KindOf(b) {
+		case record.KindStatePut:
+			return decoder(record.DecodeStatePut)(b)
+		case record.KindStateDelete:
+			return decoder(record.DecodeStateDelete)(b)
+		case record.KindStateExpire:
+			return decoder(record.DecodeStateExpire)(b)
+		case record.KindStateBatch:
+			return decoder(record.DecodeStateBatch)(b)
+		case record.KindChecksum:
+			return decoder(record.DecodeChecksum)(b)
+		}
+		return nil, nil, record.ErrCorrupt
+	})
+}
