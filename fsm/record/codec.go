@@ -22,28 +22,39 @@ var ErrCorrupt = errors.New("record: corrupt")
 
 func corrupt(what string) error { return fmt.Errorf("%w: %s", ErrCorrupt, what) }
 
-func appendUint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, v) }
+// AppendUint appends a varint to dst.
+func AppendUint(dst []byte, v uint64) []byte { return binary.AppendUvarint(dst, v) }
 
-func appendBytes[T ~string | ~[]byte](dst []byte, b T) []byte {
+// AppendBytes appends a byte string, its length first, to dst.
+func AppendBytes[T ~string | ~[]byte](dst []byte, b T) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(b)))
 	return append(dst, b...)
 }
 
-// reader takes fields off the front of a buffer. The first failure sticks:
-// later reads return zero values, so a decoder checks err once, in done.
-type reader struct {
+// Reader takes fields off the front of a buffer, for the formats that stand on
+// this one too. The first failure sticks: later reads return zero values, so
+// that a decoder checks for it once, in Done. The name passed to each read
+// says in the error what was being read.
+type Reader struct {
 	b   []byte
 	err error
 }
 
-func (r *reader) fail(what string) {
+// NewReader returns a Reader of b, which it never changes.
+func NewReader(b []byte) *Reader { return &Reader{b: b} }
+
+// Len returns how many bytes are left; none after a failure.
+func (r *Reader) Len() int { return len(r.b) }
+
+func (r *Reader) fail(what string) {
 	if r.err == nil {
 		r.err = corrupt(what)
 	}
 	r.b = nil
 }
 
-func (r *reader) byte(what string) byte {
+// Byte reads one byte.
+func (r *Reader) Byte(what string) byte {
 	if len(r.b) == 0 {
 		r.fail(what)
 		return 0
@@ -53,7 +64,8 @@ func (r *reader) byte(what string) byte {
 	return c
 }
 
-func (r *reader) uint(what string) uint64 {
+// Uint reads a varint.
+func (r *Reader) Uint(what string) uint64 {
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 || n > 1 && r.b[n-1] == 0 { // short, too large, or longer than it need be
 		r.fail(what)
@@ -63,9 +75,9 @@ func (r *reader) uint(what string) uint64 {
 	return v
 }
 
-// bytes returns a slice of the input, not a copy.
-func (r *reader) bytes(what string) []byte {
-	n := r.uint(what)
+// Bytes reads a byte string: a slice of the input, not a copy.
+func (r *Reader) Bytes(what string) []byte {
+	n := r.Uint(what)
 	if r.err != nil || n > uint64(len(r.b)) {
 		r.fail(what)
 		return nil
@@ -75,10 +87,10 @@ func (r *reader) bytes(what string) []byte {
 	return s
 }
 
-// count reads a number of items that each take at least one byte, so that a
+// Count reads a number of items that each take at least one byte, so that a
 // forged count cannot make a decoder allocate more than the input's size.
-func (r *reader) count(what string) int {
-	n := r.uint(what)
+func (r *Reader) Count(what string) int {
+	n := r.Uint(what)
 	if r.err != nil || n > uint64(len(r.b)) {
 		r.fail(what)
 		return 0
@@ -86,9 +98,9 @@ func (r *reader) count(what string) int {
 	return int(n)
 }
 
-// time reads a Unix time in ms.
-func (r *reader) time(what string) int64 {
-	v := r.uint(what)
+// Time reads a Unix time in ms.
+func (r *Reader) Time(what string) int64 {
+	v := r.Uint(what)
 	if v > MaxTime {
 		r.fail(what)
 		return 0
@@ -97,8 +109,8 @@ func (r *reader) time(what string) int64 {
 }
 
 // flags reads a byte of which only the known bits may be set.
-func (r *reader) flags(known byte, what string) byte {
-	f := r.byte(what)
+func (r *Reader) flags(known byte, what string) byte {
+	f := r.Byte(what)
 	if f&^known != 0 {
 		r.fail(what)
 		return 0
@@ -106,15 +118,15 @@ func (r *reader) flags(known byte, what string) byte {
 	return f
 }
 
-func (r *reader) optional(flags, bit byte, what string) Optional {
+func (r *Reader) optional(flags, bit byte, what string) Optional {
 	if flags&bit == 0 {
 		return Optional{}
 	}
-	return Some(r.uint(what))
+	return Some(r.Uint(what))
 }
 
-// done returns the sticky error, or one when bytes are left over.
-func (r *reader) done(what string) error {
+// Done returns the sticky error, or one when bytes are left over.
+func (r *Reader) Done(what string) error {
 	if r.err == nil && len(r.b) != 0 {
 		return corrupt(what + ": trailing bytes")
 	}

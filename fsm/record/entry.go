@@ -16,33 +16,33 @@ type Entry struct {
 // AppendEntry appends the encoding of an entry to dst.
 func AppendEntry(dst []byte, timeMS int64, records [][]byte) []byte {
 	dst = append(dst, EntryVersion)
-	dst = appendUint(dst, uint64(timeMS))
-	dst = appendUint(dst, uint64(len(records)))
+	dst = AppendUint(dst, uint64(timeMS))
+	dst = AppendUint(dst, uint64(len(records)))
 	for _, rec := range records {
-		dst = appendBytes(dst, rec)
+		dst = AppendBytes(dst, rec)
 	}
 	return dst
 }
 
 // DecodeEntry parses an entry. The records are slices of b.
 func DecodeEntry(b []byte) (Entry, error) {
-	r := reader{b: b}
-	if v := r.byte("entry version"); r.err == nil && v != EntryVersion {
+	r := Reader{b: b}
+	if v := r.Byte("entry version"); r.err == nil && v != EntryVersion {
 		return Entry{}, corrupt("unknown entry version")
 	}
-	e := Entry{Time: r.time("entry time")}
-	n := r.count("entry records")
+	e := Entry{Time: r.Time("entry time")}
+	n := r.Count("entry records")
 	if n > 0 {
 		e.Records = make([][]byte, 0, n)
 	}
 	for range n {
-		rec := r.bytes("record")
+		rec := r.Bytes("record")
 		if r.err != nil {
 			break
 		}
 		e.Records = append(e.Records, rec)
 	}
-	if err := r.done("entry"); err != nil {
+	if err := r.Done("entry"); err != nil {
 		return Entry{}, err
 	}
 	return e, nil

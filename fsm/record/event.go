@@ -19,6 +19,16 @@ var eventNames = map[EventType]string{
 // String returns the type as clients see it, such as "state_updated".
 func (t EventType) String() string { return eventNames[t] }
 
+// ParseEventType returns the type that clients call name.
+func ParseEventType(name string) (EventType, bool) {
+	for t, n := range eventNames {
+		if n == name {
+			return t, true
+		}
+	}
+	return 0, false
+}
+
 // Reason says why a key went away. The numbers are frozen.
 type Reason uint8
 
@@ -61,16 +71,16 @@ const eventVersion = 1
 // Append appends the encoded event to dst.
 func (e *Event) Append(dst []byte) []byte {
 	dst = append(dst, eventVersion, byte(e.Type))
-	dst = appendUint(dst, e.Offset)
-	dst = appendUint(dst, uint64(e.Time))
-	dst = appendUint(dst, e.TxFirst)
-	dst = appendUint(dst, e.TxLast)
-	dst = appendBytes(dst, e.Key)
+	dst = AppendUint(dst, e.Offset)
+	dst = AppendUint(dst, uint64(e.Time))
+	dst = AppendUint(dst, e.TxFirst)
+	dst = AppendUint(dst, e.TxLast)
+	dst = AppendBytes(dst, e.Key)
 	switch e.Type {
 	case StateUpdated:
-		dst = appendBytes(dst, e.Value)
-		dst = appendUint(dst, e.Revision)
-		dst = appendUint(dst, e.ExpiresAt)
+		dst = AppendBytes(dst, e.Value)
+		dst = AppendUint(dst, e.Revision)
+		dst = AppendUint(dst, e.ExpiresAt)
 	case StateDeleted:
 		dst = append(dst, byte(e.Reason))
 	}
@@ -79,23 +89,23 @@ func (e *Event) Append(dst []byte) []byte {
 
 // DecodeEvent parses an event. Key and Value are slices of b.
 func DecodeEvent(b []byte) (Event, error) {
-	r := reader{b: b}
-	if v := r.byte("event version"); r.err == nil && v != eventVersion {
+	r := Reader{b: b}
+	if v := r.Byte("event version"); r.err == nil && v != eventVersion {
 		return Event{}, corrupt("unknown event version")
 	}
-	e := Event{Type: EventType(r.byte("event type"))}
-	e.Offset = r.uint("event offset")
-	e.Time = r.time("event time")
-	e.TxFirst = r.uint("event tx")
-	e.TxLast = r.uint("event tx")
-	e.Key = r.bytes("event key")
+	e := Event{Type: EventType(r.Byte("event type"))}
+	e.Offset = r.Uint("event offset")
+	e.Time = r.Time("event time")
+	e.TxFirst = r.Uint("event tx")
+	e.TxLast = r.Uint("event tx")
+	e.Key = r.Bytes("event key")
 	switch e.Type {
 	case StateUpdated:
-		e.Value = r.bytes("event value")
-		e.Revision = r.uint("event revision")
-		e.ExpiresAt = r.uint("event expiry")
+		e.Value = r.Bytes("event value")
+		e.Revision = r.Uint("event revision")
+		e.ExpiresAt = r.Uint("event expiry")
 	case StateDeleted:
-		e.Reason = Reason(r.byte("event reason"))
+		e.Reason = Reason(r.Byte("event reason"))
 		if e.Reason != Explicit && e.Reason != TTL {
 			r.fail("event reason")
 		}
@@ -104,7 +114,7 @@ func DecodeEvent(b []byte) (Event, error) {
 			return Event{}, corrupt("unknown event type")
 		}
 	}
-	if err := r.done("event"); err != nil {
+	if err := r.Done("event"); err != nil {
 		return Event{}, err
 	}
 	return e, nil

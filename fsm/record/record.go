@@ -53,28 +53,28 @@ func (p *StatePut) Append(dst []byte) []byte {
 		flags |= flagIfRevision
 	}
 	dst = append(dst, byte(KindStatePut), flags)
-	dst = appendBytes(dst, p.Key)
-	dst = appendBytes(dst, p.Value)
+	dst = AppendBytes(dst, p.Key)
+	dst = AppendBytes(dst, p.Value)
 	if p.TTL.Set {
-		dst = appendUint(dst, p.TTL.Value)
+		dst = AppendUint(dst, p.TTL.Value)
 	}
 	if p.IfRevision.Set {
-		dst = appendUint(dst, p.IfRevision.Value)
+		dst = AppendUint(dst, p.IfRevision.Value)
 	}
 	return dst
 }
 
 // DecodeStatePut parses a record of KindStatePut. Key and Value are slices of rec.
 func DecodeStatePut(rec []byte) (StatePut, error) {
-	r := reader{b: rec}
+	r := Reader{b: rec}
 	expectKind(&r, KindStatePut)
 	flags := r.flags(flagTTL|flagIfRevision, "put flags")
 	var p StatePut
-	p.Key = r.bytes("put key")
-	p.Value = r.bytes("put value")
+	p.Key = r.Bytes("put key")
+	p.Value = r.Bytes("put value")
 	p.TTL = r.optional(flags, flagTTL, "put ttl")
 	p.IfRevision = r.optional(flags, flagIfRevision, "put if_revision")
-	return p, r.done("put")
+	return p, r.Done("put")
 }
 
 // StateDelete removes a key. Layout: kind, flags, key, [if_revision].
@@ -90,22 +90,22 @@ func (d *StateDelete) Append(dst []byte) []byte {
 		flags |= flagIfRevision
 	}
 	dst = append(dst, byte(KindStateDelete), flags)
-	dst = appendBytes(dst, d.Key)
+	dst = AppendBytes(dst, d.Key)
 	if d.IfRevision.Set {
-		dst = appendUint(dst, d.IfRevision.Value)
+		dst = AppendUint(dst, d.IfRevision.Value)
 	}
 	return dst
 }
 
 // DecodeStateDelete parses a record of KindStateDelete. Key is a slice of rec.
 func DecodeStateDelete(rec []byte) (StateDelete, error) {
-	r := reader{b: rec}
+	r := Reader{b: rec}
 	expectKind(&r, KindStateDelete)
 	flags := r.flags(flagIfRevision, "delete flags")
 	var d StateDelete
-	d.Key = r.bytes("delete key")
+	d.Key = r.Bytes("delete key")
 	d.IfRevision = r.optional(flags, flagIfRevision, "delete if_revision")
-	return d, r.done("delete")
+	return d, r.Done("delete")
 }
 
 // StateExpire deletes at most Max keys that are due at the entry's time, in
@@ -115,15 +115,15 @@ type StateExpire struct{ Max uint64 }
 
 // Append appends the encoded record to dst.
 func (e *StateExpire) Append(dst []byte) []byte {
-	return appendUint(append(dst, byte(KindStateExpire)), e.Max)
+	return AppendUint(append(dst, byte(KindStateExpire)), e.Max)
 }
 
 // DecodeStateExpire parses a record of KindStateExpire.
 func DecodeStateExpire(rec []byte) (StateExpire, error) {
-	r := reader{b: rec}
+	r := Reader{b: rec}
 	expectKind(&r, KindStateExpire)
-	e := StateExpire{Max: r.uint("expire max")}
-	return e, r.done("expire")
+	e := StateExpire{Max: r.Uint("expire max")}
+	return e, r.Done("expire")
 }
 
 // StateBatch is several puts in one record. Not atomic: each stands for
@@ -141,27 +141,27 @@ func (b *StateBatch) Append(dst []byte) []byte {
 		flags |= flagAtomic
 	}
 	dst = append(dst, byte(KindStateBatch), flags)
-	dst = appendUint(dst, uint64(len(b.Puts)))
+	dst = AppendUint(dst, uint64(len(b.Puts)))
 	var one []byte
 	for i := range b.Puts {
 		one = b.Puts[i].Append(one[:0])
-		dst = appendBytes(dst, one)
+		dst = AppendBytes(dst, one)
 	}
 	return dst
 }
 
 // DecodeStateBatch parses a record of KindStateBatch. Keys and values are slices of rec.
 func DecodeStateBatch(rec []byte) (StateBatch, error) {
-	r := reader{b: rec}
+	r := Reader{b: rec}
 	expectKind(&r, KindStateBatch)
 	b := StateBatch{Atomic: r.flags(flagAtomic, "batch flags")&flagAtomic != 0}
-	n := r.count("batch operations")
+	n := r.Count("batch operations")
 	if n > MaxBatch {
 		return StateBatch{}, corrupt("batch operations")
 	}
 	b.Puts = make([]StatePut, 0, min(n, len(r.b)/minBatchPut))
 	for range n {
-		one := r.bytes("batch operation")
+		one := r.Bytes("batch operation")
 		if r.err != nil {
 			break
 		}
@@ -171,7 +171,7 @@ func DecodeStateBatch(rec []byte) (StateBatch, error) {
 		}
 		b.Puts = append(b.Puts, p)
 	}
-	return b, r.done("batch")
+	return b, r.Done("batch")
 }
 
 // Checksum makes every node freeze at this place of the log and publish the
@@ -183,13 +183,13 @@ func (Checksum) Append(dst []byte) []byte { return append(dst, byte(KindChecksum
 
 // DecodeChecksum parses a record of KindChecksum.
 func DecodeChecksum(rec []byte) (Checksum, error) {
-	r := reader{b: rec}
+	r := Reader{b: rec}
 	expectKind(&r, KindChecksum)
-	return Checksum{}, r.done("checksum")
+	return Checksum{}, r.Done("checksum")
 }
 
-func expectKind(r *reader, want Kind) {
-	if Kind(r.byte("record kind")) != want && r.err == nil {
+func expectKind(r *Reader, want Kind) {
+	if Kind(r.Byte("record kind")) != want && r.err == nil {
 		r.fail("record kind")
 	}
 }

@@ -46,25 +46,25 @@ func (res *Result) append(dst []byte) []byte {
 		flags |= flagDeleted
 	}
 	dst = append(dst, byte(res.Kind), flags)
-	dst = appendUint(dst, res.Offset)
+	dst = AppendUint(dst, res.Offset)
 	if res.Fault != nil {
 		dst = append(dst, byte(res.Fault.Code))
-		dst = appendBytes(dst, res.Fault.Message)
+		dst = AppendBytes(dst, res.Fault.Message)
 		if res.Fault.HasOperation {
-			dst = appendUint(dst, uint64(res.Fault.Operation))
+			dst = AppendUint(dst, uint64(res.Fault.Operation))
 		}
 		return dst
 	}
 	switch res.Kind {
 	case KindStatePut:
-		dst = appendUint(dst, res.Revision)
-		dst = appendUint(dst, res.ExpiresAt)
+		dst = AppendUint(dst, res.Revision)
+		dst = AppendUint(dst, res.ExpiresAt)
 	case KindStateExpire:
-		dst = appendUint(dst, res.Count)
+		dst = AppendUint(dst, res.Count)
 	case KindChecksum:
-		dst = appendUint(dst, res.Index)
+		dst = AppendUint(dst, res.Index)
 	case KindStateBatch:
-		dst = appendUint(dst, uint64(len(res.Batch)))
+		dst = AppendUint(dst, uint64(len(res.Batch)))
 		for i := range res.Batch {
 			dst = res.Batch[i].append(dst)
 		}
@@ -74,39 +74,39 @@ func (res *Result) append(dst []byte) []byte {
 
 // DecodeResult parses a result. A Fault in it carries the result's offset.
 func DecodeResult(b []byte) (Result, error) {
-	r := reader{b: b}
-	if v := r.byte("result version"); r.err == nil && v != resultVersion {
+	r := Reader{b: b}
+	if v := r.Byte("result version"); r.err == nil && v != resultVersion {
 		return Result{}, corrupt("unknown result version")
 	}
 	res := decodeResult(&r, 0)
-	if err := r.done("result"); err != nil {
+	if err := r.Done("result"); err != nil {
 		return Result{}, err
 	}
 	return res, nil
 }
 
-func decodeResult(r *reader, depth int) Result {
-	res := Result{Kind: Kind(r.byte("result kind"))}
+func decodeResult(r *Reader, depth int) Result {
+	res := Result{Kind: Kind(r.Byte("result kind"))}
 	flags := r.flags(flagFault|flagOperation|flagDeleted, "result flags")
 	if flags&(flagFault|flagOperation) == flagOperation {
 		r.fail("result flags")
 	}
 	res.Deleted = flags&flagDeleted != 0
-	res.Offset = r.uint("result offset")
+	res.Offset = r.Uint("result offset")
 	if flags&flagFault != 0 {
 		res.Fault = decodeFault(r, flags, res.Offset)
 		return res
 	}
 	switch res.Kind {
 	case KindStatePut:
-		res.Revision = r.uint("result revision")
-		res.ExpiresAt = r.uint("result expiry")
+		res.Revision = r.Uint("result revision")
+		res.ExpiresAt = r.Uint("result expiry")
 	case KindStateExpire:
-		res.Count = r.uint("result count")
+		res.Count = r.Uint("result count")
 	case KindChecksum:
-		res.Index = r.uint("result index")
+		res.Index = r.Uint("result index")
 	case KindStateBatch:
-		n := r.count("result batch")
+		n := r.Count("result batch")
 		if depth >= maxResultNested {
 			r.fail("nested batch result")
 		}
@@ -117,12 +117,12 @@ func decodeResult(r *reader, depth int) Result {
 	return res
 }
 
-func decodeFault(r *reader, flags byte, offset uint64) *fault.Error {
+func decodeFault(r *Reader, flags byte, offset uint64) *fault.Error {
 	f := &fault.Error{Offset: offset, HasOffset: true}
-	f.Code = fault.Code(r.byte("fault code"))
-	f.Message = string(r.bytes("fault message"))
+	f.Code = fault.Code(r.Byte("fault code"))
+	f.Message = string(r.Bytes("fault message"))
 	if flags&flagOperation != 0 {
-		op := r.uint("fault operation")
+		op := r.Uint("fault operation")
 		if op > MaxBatch {
 			r.fail("fault operation")
 		}
