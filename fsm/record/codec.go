@@ -125,6 +125,9 @@ func (r *Reader) optional(flags, bit byte, what string) Optional {
 	return Some(r.Uint(what))
 }
 
+// Failed reports whether a read failed, for a decoder that loops.
+func (r *Reader) Failed() bool { return r.err != nil }
+
 // Done returns the sticky error, or one when bytes are left over.
 func (r *Reader) Done(what string) error {
 	if r.err == nil && len(r.b) != 0 {
