@@ -198,12 +198,12 @@ func (w *writer) run() error {
 		if closed {
 			return net.ErrClosed
 		}
+		spare = batch // the two slices take turns
 		if len(batch) > 0 {
 			if err := w.writeAll(buf, batch); err != nil {
 				return err
 			}
 			clear(batch)
-			spare = batch
 			continue
 		}
 		if err := buf.Flush(); err != nil {

@@ -86,10 +86,10 @@ type clientConn struct {
 // pendingCall is a request whose answer has not come.
 type pendingCall struct {
 	outgoing
-	done  chan struct{} // closed after the fields below are set
-	code  byte
-	reply []byte
-	err   error
+	done   chan struct{} // closed after the fields below are set
+	status byte          // the reply's code
+	reply  []byte
+	err    error
 }
 
 func newClientConn(conn net.Conn, stall time.Duration) *clientConn {
@@ -161,7 +161,7 @@ func (x *pendingCall) result() ([]byte, error) {
 	switch {
 	case x.err != nil:
 		return nil, x.err
-	case x.code == replyOK:
+	case x.status == replyOK:
 		return x.reply, nil
 	}
 	return nil, decodeFault(x.reply)
@@ -242,7 +242,7 @@ func (c *clientConn) read() error {
 		delete(c.pending, f.seq)
 		c.mu.Unlock()
 		if x != nil {
-			x.code, x.reply = f.code, payload
+			x.status, x.reply = f.code, payload
 			close(x.done)
 		}
 	}
