@@ -1,0 +1,69 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/kissvdb/kissvdb/api"
+	"github.com/kissvdb/kissvdb/fsm/event"
+	"github.com/kissvdb/kissvdb/node"
+)
+
+// nodeConfig is what of the settings the node needs.
+func (c *serveCommand) nodeConfig(log *slog.Logger) node.Config {
+	cfg := node.Config{
+		ID:               string(c.NodeID),
+		Dir:              string(c.DataDir),
+		URL:              c.advertised(),
+		Version:          version,
+		PeerAddress:      string(c.ClusterAddr),
+		PeerBind:         string(c.ClusterBind),
+		NonVoter:         c.NonVoter,
+		RequestTimeout:   c.requestTimeout(),
+		SnapshotInterval: time.Duration(c.SnapshotIntervalSecs) * time.Second,
+		Events: event.Config{
+			SegmentBytes: c.WALSegmentMaxBytes,
+			Retention:    int(c.WALRetentionSegments),
+			Ring:         int(c.LiveBroadcastCap),
+			BufferSize:   int(c.EventBufferSize),
+		},
+		Logger: log,
+	}
+	for _, peer := range c.Peers {
+		cfg.Peers = append(cfg.Peers, node.Peer{ID: string(peer.ID), Address: string(peer.Address)})
+	}
+	for _, address := range c.Join {
+		cfg.Join = append(cfg.Join, string(address))
+	}
+	if c.DataDir == "" && c.ClusterAddr == defaultClusterAddr {
+		// Nobody can join a node that forgets: any free port will do, so that
+		// several of them can run on one machine.
+		cfg.PeerAddress, cfg.PeerBind = "", "127.0.0.1:0"
+	}
+	return cfg
+}
+
+// apiConfig is what of the settings the API needs.
+func (c *serveCommand) apiConfig(log *slog.Logger) api.Config {
+	return api.Config{
+		APIKey:           string(c.APIKey),
+		CORSOrigins:      c.CORSAllowedOrigins,
+		RequestTimeout:   c.requestTimeout(),
+		MaxBodyBytes:     int(c.MaxBodyBytes),
+		MaxJSONBytes:     int(c.MaxJSONBytes),
+		MaxKeyLen:        int(c.MaxKeyLen),
+		MaxCollectionLen: int(c.MaxCollectionLen),
+		MaxIDLen:         int(c.MaxIDLen),
+		MaxVectorDim:     int(c.MaxVectorDim),
+		MaxK:             int(c.MaxK),
+		MaxStateBatch:    int(c.MaxStateBatch),
+		MaxVectorBatch:   int(c.MaxVectorBatch),
+		MaxDocFind:       int(c.MaxDocFind),
+		Version:          version,
+		Logger:           log,
+	}
+}
+
+func (c *serveCommand) requestTimeout() time.Duration {
+	return time.Duration(c.RequestTimeoutSecs) * time.Second
+}
