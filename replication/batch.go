@@ -106,6 +106,10 @@ func (r *Replica) pumpOnce(slots chan struct{}) bool {
 		if len(batch) == 0 {
 			return false
 		}
+		if err := r.cfg.Admit(); err != nil {
+			answer(batch, outcome{err: err})
+			return true
+		}
 		r.commit(term, batch)
 		return true
 	}

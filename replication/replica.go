@@ -34,7 +34,10 @@ type Config struct {
 
 	Machine StateMachine
 	// Info is what Members shows of this node to the others; may be nil.
-	Info   func() []byte
+	Info func() []byte
+	// Admit is asked on the leader before each entry of records; an error
+	// refuses what it would have held, and nothing is written. May be nil.
+	Admit  func() error
 	Logger *slog.Logger
 
 	RequestTimeout time.Duration // bound of a forwarded batch; default 30 s
@@ -84,6 +87,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Info == nil {
 		c.Info = func() []byte { return nil }
+	}
+	if c.Admit == nil {
+		c.Admit = func() error { return nil }
 	}
 	return c
 }
