@@ -77,6 +77,7 @@ func (n *Node) replicationConfig(dir string) replication.Config {
 		NonVoter:         c.NonVoter,
 		Machine:          n.fsm,
 		Info:             n.info,
+		Admit:            n.disk.admit,
 		Logger:           c.Logger.With("component", "replication", "node", c.ID),
 		RequestTimeout:   c.RequestTimeout,
 		Heartbeat:        c.Heartbeat,
