@@ -80,7 +80,7 @@ func (p *peers) welcome(raw net.Conn) {
 			_ = c.Close()
 		}
 	case kindRPC:
-		serveRPC(p.ctx, c, remote.node, &p.handlers, p.cfg.stall/3)
+		serveRPC(p.ctx, c, remote.node, &p.handlers, p.cfg.stall/beatsPerStall)
 	default:
 		_ = c.Close()
 	}

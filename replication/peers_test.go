@@ -38,18 +38,6 @@ func startPeer(t testing.TB, id string, change func(*peersConfig), handlers map[
 	return p
 }
 
-// eventually polls a fact that another goroutine brings about.
-func becomes(t testing.TB, what string, fact func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !fact() {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
-		time.Sleep(time.Millisecond) //nolint:forbidigo // the poll of a fact
-	}
-}
-
 func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
@@ -213,7 +201,7 @@ func TestBadOpeningsEndAlone(t *testing.T) {
 			}
 		})
 	}
-	becomes(t, "only b's connection is left", func() bool { _, n := a.connCount(); return n == 1 })
+	eventually(t, "only b's connection is left", func() bool { _, n := a.connCount(); return n == 1 })
 }
 
 func TestConnectionBounds(t *testing.T) {
@@ -222,13 +210,13 @@ func TestConnectionBounds(t *testing.T) {
 	for range 3 {
 		silent = append(silent, rawDial(t, a.address()))
 	}
-	becomes(t, "three connections", func() bool { _, n := a.connCount(); return n == 3 })
+	eventually(t, "three connections", func() bool { _, n := a.connCount(); return n == 3 })
 	b := startPeer(t, "b", nil, nil)
 	if _, err := b.probe(within(t, time.Second), a.address(), "a"); err == nil {
 		t.Fatal("a fourth connection was served")
 	}
 	_ = silent[0].Close()
-	becomes(t, "a place is free again", func() bool {
+	eventually(t, "a place is free again", func() bool {
 		_, err := b.probe(within(t, time.Second), a.address(), "a")
 		return err == nil
 	})

@@ -31,7 +31,7 @@ func TestReachable(t *testing.T) {
 	if err := a.close(); err != nil {
 		t.Fatal(err)
 	}
-	becomes(t, "the end of the connection is noticed", func() bool { return !b.reachable(a.address()) })
+	eventually(t, "the end of the connection is noticed", func() bool { return !b.reachable(a.address()) })
 }
 
 // TestWaitReachableSeesAReturn waits for a port where nobody listens yet.
@@ -61,7 +61,7 @@ func TestWaitReachableSeesAReturn(t *testing.T) {
 			back <- time.Now()
 		})
 	}
-	becomes(t, "some attempts have failed", func() bool { return dials.Load() >= 3 })
+	eventually(t, "some attempts have failed", func() bool { return dials.Load() >= 3 })
 	up := time.Now()
 	startPeer(t, "a", func(c *peersConfig) { c.bind = addr }, nil)
 	wg.Wait()
@@ -115,7 +115,7 @@ func TestWaitReachableSeesThroughAStoppedProcess(t *testing.T) {
 	}
 	back := make(chan error, 1)
 	go func() { back <- b.waitReachable(within(t, 10*time.Second), a.address(), "a") }()
-	becomes(t, "it is waited for", func() bool {
+	eventually(t, "it is waited for", func() bool {
 		b.reach.mu.Lock()
 		defer b.reach.mu.Unlock()
 		return len(b.reach.probers) == 1
@@ -168,7 +168,7 @@ func TestInboundWakesAProber(t *testing.T) {
 	if err := <-back; err != nil {
 		t.Fatal(err)
 	}
-	becomes(t, "calls try again at once", func() bool {
+	eventually(t, "calls try again at once", func() bool {
 		_, err := b.call(within(t, time.Second), a.address(), "a", classControl, 1, nil)
 		return err == nil
 	})
@@ -180,7 +180,7 @@ func TestWaitReachableEndsWithItsPort(t *testing.T) {
 	}, nil)
 	result := make(chan error, 1)
 	go func() { result <- b.waitReachable(context.Background(), "nowhere:1", "a") }()
-	becomes(t, "it waits", func() bool {
+	eventually(t, "it waits", func() bool {
 		b.reach.mu.Lock()
 		defer b.reach.mu.Unlock()
 		return len(b.reach.probers) == 1

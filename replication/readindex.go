@@ -19,7 +19,7 @@ import (
 // anywhere when ReadIndex was called. On error nothing may be read.
 func (r *Replica) ReadIndex(ctx context.Context) error {
 	for {
-		at, err := r.readRounds.do(ctx, r.readIndexRound)
+		at, err := r.readRounds.do(ctx)
 		if err == nil {
 			err = r.machine.applied.wait(ctx, at.index)
 		}
@@ -39,7 +39,7 @@ func (r *Replica) readIndexRound() (position, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.ProbeTimeout)
 	defer cancel()
 	if _, ok := r.leading(); ok {
-		return r.confirmRounds.do(ctx, r.confirmLeadership)
+		return r.confirmRounds.do(ctx)
 	}
 	leader, ok := r.leader()
 	if !ok || leader.ID == r.cfg.ID {
@@ -65,7 +65,7 @@ func (r *Replica) serveReadIndex(ctx context.Context, _ string, _ []byte) ([]byt
 	if !ok {
 		return nil, errNotLeader
 	}
-	at, err := r.confirmRounds.do(ctx, r.confirmLeadership)
+	at, err := r.confirmRounds.do(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -131,6 +131,8 @@ func (r *Replica) serveProbe(context.Context, string, []byte) ([]byte, error) {
 // rounds lets many callers share one run of a function: one run is under way,
 // and everybody who came after it began waits for the next.
 type rounds struct {
+	run func() (position, error)
+
 	mu      sync.Mutex
 	running bool
 	next    *round
@@ -142,7 +144,7 @@ type round struct {
 	err  error
 }
 
-func (s *rounds) do(ctx context.Context, run func() (position, error)) (position, error) {
+func (s *rounds) do(ctx context.Context) (position, error) {
 	s.mu.Lock()
 	if s.next == nil {
 		s.next = &round{done: make(chan struct{})}
@@ -154,7 +156,7 @@ func (s *rounds) do(ctx context.Context, run func() (position, error)) (position
 	}
 	s.mu.Unlock()
 	if lead {
-		s.loop(mine, run)
+		s.loop(mine)
 	}
 	select {
 	case <-mine.done:
@@ -166,8 +168,8 @@ func (s *rounds) do(ctx context.Context, run func() (position, error)) (position
 
 // loop runs the caller's own round and hands the rounds that gathered
 // meanwhile to a goroutine, which ends when nobody waits.
-func (s *rounds) loop(first *round, run func() (position, error)) {
-	s.step(first, run)
+func (s *rounds) loop(first *round) {
+	s.step(first)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next == nil {
@@ -184,16 +186,16 @@ func (s *rounds) loop(first *round, run func() (position, error)) {
 				return
 			}
 			s.mu.Unlock()
-			s.step(r, run)
+			s.step(r)
 		}
 	}()
 }
 
 // step closes the round to newcomers, then runs it.
-func (s *rounds) step(r *round, run func() (position, error)) {
+func (s *rounds) step(r *round) {
 	s.mu.Lock()
 	s.next = nil
 	s.mu.Unlock()
-	r.at, r.err = run()
+	r.at, r.err = s.run()
 	close(r.done)
 }

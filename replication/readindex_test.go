@@ -10,19 +10,18 @@ import (
 // TestRoundsNeverJoinARunningRound: a caller's answer always comes from a run
 // that began after the call, however many callers share it.
 func TestRoundsNeverJoinARunningRound(t *testing.T) {
-	var s rounds
 	var clock, runs atomic.Uint64
-	run := func() (position, error) {
+	s := rounds{run: func() (position, error) {
 		runs.Add(1)
 		return position{index: clock.Add(1)}, nil // when the run began
-	}
+	}}
 	const callers, each = 16, 200
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
 			for range each {
 				before := clock.Add(1)
-				at, err := s.do(context.Background(), run)
+				at, err := s.do(context.Background())
 				if err != nil || at.index <= before {
 					t.Errorf("the run began at %d, before the call at %d (%v)", at.index, before, err)
 					return
@@ -37,18 +36,17 @@ func TestRoundsNeverJoinARunningRound(t *testing.T) {
 }
 
 func TestRoundsShare(t *testing.T) {
-	var s rounds
 	var runs atomic.Int32
 	release := make(chan struct{})
 	started := make(chan struct{}, 8)
-	run := func() (position, error) {
+	s := rounds{run: func() (position, error) {
 		runs.Add(1)
 		started <- struct{}{}
 		<-release
 		return position{}, nil
-	}
+	}}
 	var wg sync.WaitGroup
-	wg.Go(func() { _, _ = s.do(context.Background(), run) })
+	wg.Go(func() { _, _ = s.do(context.Background()) })
 	<-started // the first round is under way: everybody below waits for the second
 	const waiting = 20
 	var joined sync.WaitGroup
@@ -56,7 +54,7 @@ func TestRoundsShare(t *testing.T) {
 		joined.Add(1)
 		wg.Go(func() {
 			joined.Done()
-			_, _ = s.do(context.Background(), run)
+			_, _ = s.do(context.Background())
 		})
 	}
 	joined.Wait()
@@ -68,16 +66,20 @@ func TestRoundsShare(t *testing.T) {
 }
 
 func TestRoundsCallerMayLeave(t *testing.T) {
-	var s rounds
-	release, started := make(chan struct{}), make(chan struct{})
-	go func() {
-		_, _ = s.do(context.Background(), func() (position, error) { close(started); <-release; return position{}, nil })
-	}()
+	release, started := make(chan struct{}), make(chan struct{}, 2)
+	s := rounds{run: func() (position, error) {
+		started <- struct{}{}
+		<-release
+		return position{}, nil
+	}}
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = s.do(context.Background()) })
 	<-started
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := s.do(ctx, func() (position, error) { return position{}, nil }); err == nil {
+	if _, err := s.do(ctx); err == nil {
 		t.Fatal("a caller whose context has ended waited for the next round")
 	}
 	close(release)
+	wg.Wait()
 }

@@ -178,6 +178,7 @@ func Open(cfg Config) (_ *Replica, err error) {
 		dead:        make(chan struct{}),
 		fatal:       make(chan error, 1),
 	}
+	r.readRounds.run, r.confirmRounds.run = r.readIndexRound, r.confirmLeadership
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	defer func() {
 		if err != nil {

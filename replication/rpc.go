@@ -80,7 +80,7 @@ type clientConn struct {
 	busy    time.Time // since when there is always something pending
 	err     error     // why the connection ended
 
-	heard time.Time // of the last bytes; the reader's own
+	silent int // looks in a row that found a silent peer; the reader's own
 }
 
 // pendingCall is a request whose answer has not come.
@@ -220,8 +220,7 @@ func (c *clientConn) fail(err error) {
 
 // read finishes calls until the connection ends.
 func (c *clientConn) read() error {
-	c.heard = time.Now()
-	if err := c.conn.SetReadDeadline(c.heard.Add(c.stall / 2)); err != nil {
+	if err := c.conn.SetReadDeadline(time.Now().Add(c.lookPause())); err != nil {
 		return err
 	}
 	r := bufio.NewReaderSize(c, 64<<10)
@@ -248,38 +247,44 @@ func (c *clientConn) read() error {
 	}
 }
 
+// silentLooks is how many looks in a row must find a busy peer silent. They
+// are counted, not timed: when this process itself was stopped, what the peer
+// has sent meanwhile waits to be read behind the first look.
+const silentLooks = 3
+
+func (c *clientConn) lookPause() time.Duration { return c.stall / silentLooks }
+
 // Read implements io.Reader for the reader's buffer. The read deadline is no
 // error in itself: it is when to look whether the peer is still alive.
 func (c *clientConn) Read(b []byte) (int, error) {
 	for {
 		n, err := c.conn.Read(b)
 		if n > 0 {
-			c.heard = time.Now()
+			c.silent = 0
 			return n, nil // an error will come again
 		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return 0, err
 		}
 		now := time.Now()
-		if c.stalled(now) {
+		if c.silent++; !c.owed(now) {
+			c.silent = 0
+		}
+		if c.silent == silentLooks {
 			return 0, errStalled
 		}
-		if err := c.conn.SetReadDeadline(now.Add(c.stall / 2)); err != nil {
+		if err := c.conn.SetReadDeadline(now.Add(c.lookPause())); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// stalled reports whether a peer that owes an answer has been silent too long:
-// a healthy one gives signs of life while it works.
-func (c *clientConn) stalled(now time.Time) bool {
+// owed reports whether the peer should have given a sign of life since the
+// last look: it does while it works.
+func (c *clientConn) owed(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	since := c.heard
-	if c.busy.After(since) {
-		since = c.busy
-	}
-	return len(c.pending) > 0 && now.Sub(since) >= c.stall
+	return len(c.pending) > 0 && now.Sub(c.busy) >= c.lookPause()
 }
 
 // An error reply: code, flags, operation u32, offset u64, leader (u16 length

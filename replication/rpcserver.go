@@ -27,6 +27,10 @@ const (
 	minCallWeight = windowBytes / windowCalls
 )
 
+// beatsPerStall is how many signs of life a busy server gives within the time
+// after which its silence counts as its end.
+const beatsPerStall = 4
+
 // replyTimeout bounds a write to a peer that does not read its replies.
 const replyTimeout = 30 * time.Second
 

@@ -278,7 +278,7 @@ func TestSnapshotCopiesWhereLinksFail(t *testing.T) {
 	_ = sink.Cancel()
 }
 
-// TestSnapshotFlippedBits flips every bit of every file, one at a time: the
+// TestSnapshotFlippedBits flips bits in every byte of every file, one at a time: the
 // snapshot is either not listed, or its reader fails before it has handed out
 // as many bytes as the snapshot has, or (in the white space or the letter
 // case of meta.json, say) nothing has changed.
@@ -297,7 +297,11 @@ func TestSnapshotFlippedBits(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for bit := range len(good) * 8 {
+		step := 1
+		if name == snapshotMetaFile {
+			step = 9 // every byte, another bit of each
+		}
+		for bit := 0; bit < len(good)*8; bit += step {
 			bad := slices.Clone(good)
 			bad[bit/8] ^= 1 << (bit % 8)
 			if err := os.WriteFile(path, bad, 0o600); err != nil {
