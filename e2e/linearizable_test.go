@@ -1,0 +1,127 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// traffic drives clients over nodes until ctx ends: reads, blind writes and
+// compare-and-sets on a few keys, all recorded. A client that has lost an
+// answer goes on as another one, as the model demands.
+func traffic(ctx context.Context, h *History, nodes []*Client, clients, keys int) *sync.WaitGroup {
+	var wg sync.WaitGroup
+	for id := range clients {
+		wg.Go(func() {
+			revisions := make([]uint64, keys)
+			for i := 0; ctx.Err() == nil; i++ {
+				once, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*time.Second)
+				c := nodes[(id+i)%len(nodes)]
+				k := (id + i/2) % keys
+				key, value := fmt.Sprintf("reg%d", k), id*1_000_000+i
+				var err error
+				switch i % 4 {
+				case 0:
+					err = h.Put(once, id, c, key, value)
+				case 1:
+					err = h.CAS(once, id, c, key, value, revisions[k])
+				default:
+					revisions[k], err = h.Get(once, id, c, key)
+				}
+				cancel()
+				if err != nil { // do not hammer a node that refuses
+					select {
+					case <-ctx.Done():
+					case <-time.After(20 * time.Millisecond):
+					}
+				}
+			}
+		})
+	}
+	return &wg
+}
+
+// TestLinearizableOverLeaderPause stops the leader for longer than its lease.
+// The others go on with a new one; the old one wakes up believing that it
+// still leads, with clients connected to it.
+func TestLinearizableOverLeaderPause(t *testing.T) {
+	c := StartProcesses(t, 3)
+	h := NewHistory()
+	var clients []*Client
+	for _, p := range c.nodes {
+		clients = append(clients, p.Client)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	wg := traffic(ctx, h, clients, 6, 3)
+	for range 2 {
+		leader := c.Leader()
+		h.waitMore(t, 100)
+		leader.Signal(syscall.SIGSTOP)
+		var others []*Client
+		for _, p := range c.nodes {
+			if p != leader {
+				others = append(others, p.Client)
+			}
+		}
+		paused, resume := context.WithTimeout(ctx, 4*time.Second)
+		traffic(paused, h, others, 4, 3).Wait()
+		resume()
+		leader.Signal(syscall.SIGCONT)
+		h.waitMore(t, 100)
+	}
+	stop()
+	wg.Wait()
+	h.Check(t)
+}
+
+// TestLinearizableOverPartition cuts the leader off, so that for a while two
+// nodes believe that they lead.
+func TestLinearizableOverPartition(t *testing.T) {
+	c := Start(t, 3)
+	h := NewHistory()
+	var clients []*Client
+	for _, m := range c.members {
+		clients = append(clients, m.Client)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	wg := traffic(ctx, h, clients, 6, 3)
+	for range 2 {
+		old := c.Leader()
+		h.waitMore(t, 100)
+		c.Partition(old)
+		c.wait("another leader", func() error {
+			if l := c.Leader(); l == old {
+				return errNotYet
+			}
+			return nil
+		})
+		h.waitMore(t, 100)
+		c.Heal(old)
+	}
+	stop()
+	wg.Wait()
+	h.Check(t)
+}
+
+// waitMore waits until n more operations have been answered.
+func (h *History) waitMore(t testing.TB, n int) {
+	t.Helper()
+	start := h.len()
+	waitFor(t, fmt.Sprintf("%d more operations", n), func() error {
+		if got := h.len() - start; got < n {
+			return fmt.Errorf("%d so far", got)
+		}
+		return nil
+	})
+}
+
+func (h *History) len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.ops)
+}
