@@ -94,7 +94,7 @@ func flips(t *testing.T, path string, fn func(at int, content []byte)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for at := 0; at < len(content); at += max(1, len(content)/97) {
+	for at := 0; at < len(content); at += max(1, len(content)/41) {
 		damaged := bytes.Clone(content)
 		damaged[at] ^= 1 << (at % 8)
 		fn(at, damaged)

@@ -156,6 +156,7 @@ func (l *Log) Close() error {
 	l.hurry.Add(1)
 	l.cancel()
 	l.wg.Wait()
+	l.emptyTrash() // what was retired stays so at the next Open
 	return l.closeFiles()
 }
 

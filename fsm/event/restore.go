@@ -215,7 +215,6 @@ func (s *Staged) Commit() error {
 	if l.cfg.Dir == "" {
 		l.ring = s.ring
 		l.rewrite(nil, s.head, s.chain)
-		l.changed.raise()
 		return nil
 	}
 	if err := s.move(); err != nil {
@@ -248,7 +247,6 @@ func (s *Staged) move() error {
 	}
 	l.ring = newRing(len(l.ring.slots), l.ring.limit, s.head, s.chain)
 	l.rewrite(s.segs, s.head, s.chain)
-	l.changed.raise()
 	l.mu.Lock()
 	for _, seg := range old {
 		l.trash = append(l.trash, seg.path)

@@ -152,7 +152,7 @@ func TestRestoreRefusesDamage(t *testing.T) {
 				t.Fatalf("dir %q, %s: %v", dir, what, err)
 			}
 		}
-		for at := 0; at < len(b); at += max(1, len(b)/211) {
+		for at := 0; at < len(b); at += max(1, len(b)/101) {
 			damaged := bytes.Clone(b)
 			damaged[at] ^= 1 << (at % 8)
 			try(fmt.Sprintf("byte %d flipped", at), damaged)

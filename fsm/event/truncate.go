@@ -98,13 +98,15 @@ func segmentOf(segs []*segment, offset uint64) int {
 }
 
 // rewrite makes the log, in memory, end at offset with the given segments.
+// The head may have moved forward, so that cursors have a gap to read.
 func (l *Log) rewrite(segs []*segment, offset, chain uint64) {
 	l.head, l.chain = offset, chain
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.segs = segs
 	l.generation++
 	l.show()
+	l.mu.Unlock()
+	l.changed.raise()
 }
 
 // reset empties the log. The new segment is there before the old ones go: a

@@ -108,3 +108,27 @@ func TestTruncateMemoryMode(t *testing.T) {
 		wantHistory(t, l, m, oldest, 60)
 	}
 }
+
+// TestTruncateWakesCursors moves the head over a waiting cursor.
+func TestTruncateWakesCursors(t *testing.T) {
+	m := maker{value: 20}
+	for _, dir := range []string{"", t.TempDir()} {
+		l := open(t, testConfig(dir))
+		fill(t, l, m, 60, 6)
+		got := make(chan Batch, 1)
+		go func() {
+			b, err := l.Cursor(60).Next(t.Context(), 1)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- b
+		}()
+		await(t, "the cursor waits", func() bool { return l.changed.waiting.Load() > 0 })
+		if err := l.Truncate(70, 5); err != nil {
+			t.Fatal(err)
+		}
+		if b := <-got; b.Gap == nil || *b.Gap != (Gap{61, 70}) {
+			t.Fatalf("dir %q: %+v", dir, b)
+		}
+	}
+}
