@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
@@ -19,7 +20,7 @@ func TestStreamLayerCarriesRaft(t *testing.T) {
 		c.idOf = func(string) string { return "a" }
 	}, nil)
 	open := func(p *peers) *raft.NetworkTransport {
-		tr := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: p.streamLayer(), MaxPool: 2, Timeout: 5 * time.Second})
+		tr := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: p.streamLayer(), MaxPool: 2, Timeout: 5 * time.Second, Logger: hclog.NewNullLogger()})
 		t.Cleanup(func() { _ = tr.Close() })
 		return tr
 	}
