@@ -22,6 +22,9 @@ type batch struct {
 }
 
 func (s *Server) batchState(rw *response, r *http.Request) error {
+	if _, err := s.writeQuery(r); err != nil {
+		return err
+	}
 	body, err := rw.readJSON(r)
 	if err != nil {
 		return err
@@ -48,22 +51,27 @@ func (s *Server) batchState(rw *response, r *http.Request) error {
 func (s *Server) checkBatch(b *batch) error {
 	for i := range b.operations {
 		op := &b.operations[i]
-		err := errors.Join(s.checkKey(string(op.put.Key)), checkNotEmpty(op.put.Key), checkWritable(string(op.put.Key)), s.checkValue(op.put.Value))
-		if !errors.As(err, &op.refused) {
-			continue
-		}
-		if b.atomic {
-			return operationFault(op.refused, i)
+		err := s.checkPut(&op.put)
+		if errors.As(err, &op.refused) && b.atomic {
+			return operationFault(err, i)
 		}
 	}
 	return nil
 }
 
-func checkNotEmpty(key []byte) error {
-	if len(key) == 0 {
+// checkPut refuses what no store would have to be asked for.
+func (s *Server) checkPut(put *record.StatePut) error {
+	key := string(put.Key)
+	if key == "" {
 		return fault.New(fault.InvalidArgument, "key is empty")
 	}
-	return nil
+	if err := s.checkKey(key); err != nil {
+		return err
+	}
+	if err := checkWritable(key); err != nil {
+		return err
+	}
+	return s.checkValue(put.Value)
 }
 
 // proposeBatch writes what was not refused, as one record, and hands the

@@ -156,11 +156,19 @@ func (s *scanner) value() value {
 	case '{', '[':
 		return s.composite()
 	default:
-		for s.i < len(s.b) && !strings.ContainsRune(",]} \t\r\n", rune(s.b[s.i])) {
+		for s.i < len(s.b) && !endsScalar(s.b[s.i]) {
 			s.i++
 		}
 	}
 	return value{raw: s.b[start:s.i]}
+}
+
+func endsScalar(c byte) bool {
+	switch c {
+	case ',', ']', '}', ' ', '\t', '\r', '\n':
+		return true
+	}
+	return false
 }
 
 // composite takes the array or object that starts here.

@@ -21,7 +21,8 @@ func TestMetrics(t *testing.T) {
 		`kissvdb_http_requests_total{code="200",method="PUT",route="/v1/state/{key}"} 1`,
 		`kissvdb_http_requests_total{code="404",method="",route=""} 1`,
 		`kissvdb_http_request_duration_seconds_count{method="DELETE",route="/v1/state/{key}"} 2`,
-		"kissvdb_applied_offset 4", "kissvdb_stream_gaps_total 0",
+		"kissvdb_applied_offset 4", "kissvdb_leader 1", "kissvdb_leader_known 1",
+		`kissvdb_member_reachable{member="n1"} 1`, `kissvdb_member_lag_offsets{member="n1"} 0`, "kissvdb_stream_gaps_total 0",
 	} {
 		if !strings.Contains(a.body, "\n"+line+"\n") {
 			t.Errorf("no line %q", line)

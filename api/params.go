@@ -131,3 +131,29 @@ func (s *Server) wait(q query) (time.Duration, error) {
 	}
 	return max(time.Duration(ms)*time.Millisecond, time.Nanosecond), nil
 }
+
+// maxIdempotencyKey is the length of an Idempotency-Key, in bytes.
+const maxIdempotencyKey = 255
+
+// checkWrite refuses a write whose headers or parameters say something that
+// cannot be. A minimum offset and a consistency are true of every write: it
+// is applied after all that was answered before.
+func (s *Server) checkWrite(r *http.Request, q query) error {
+	if _, err := s.readLevel(r, q); err != nil {
+		return err
+	}
+	keys, given := r.Header["Idempotency-Key"]
+	if given && (len(keys) != 1 || len(keys[0]) == 0 || len(keys[0]) > maxIdempotencyKey) {
+		return fault.New(fault.InvalidArgument, "Idempotency-Key must be one value of 1 to %d bytes", maxIdempotencyKey)
+	}
+	return nil
+}
+
+// writeQuery returns the query of a write, once its headers are in order.
+func (s *Server) writeQuery(r *http.Request) (query, error) {
+	q, err := parseQuery(r)
+	if err != nil {
+		return query{}, err
+	}
+	return q, s.checkWrite(r, q)
+}

@@ -115,15 +115,15 @@ func (s *Server) putState(rw *response, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if _, err := s.writeQuery(r); err != nil {
+		return err
+	}
 	body, err := rw.readJSON(r)
 	if err != nil {
 		return err
 	}
 	put, err := decodePut(body)
 	if err != nil {
-		return err
-	}
-	if err := s.checkKey(key); err != nil {
 		return err
 	}
 	if err := s.checkValue(put.Value); err != nil {
@@ -148,7 +148,7 @@ func (s *Server) deleteState(rw *response, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q, err := parseQuery(r)
+	q, err := s.writeQuery(r)
 	if err != nil {
 		return err
 	}

@@ -299,3 +299,35 @@ func TestHeadIsGetWithoutBody(t *testing.T) {
 		t.Errorf("HEAD of nothing answered %d", a.status)
 	}
 }
+
+// TestWriteHeaders checks what a write may say beside its body.
+func TestWriteHeaders(t *testing.T) {
+	f := newFixture(t, nil)
+	write := func(path string, with headers) []answer {
+		return []answer{
+			f.do("PUT", "/v1/state/k"+path, `{"value":1}`, with),
+			f.do("POST", "/v1/state/batch_put"+path, `{"operations":[{"key":"k","value":1}]}`, with),
+			f.do("DELETE", "/v1/state/k"+path, "", with),
+		}
+	}
+	for _, with := range []headers{{"Kiss-Min-Offset": "x"}, {"Idempotency-Key": strings.Repeat("k", 256)}, {"Kiss-Min-Offset": "-1"}} {
+		for _, a := range write("", with) {
+			a.want(t, 400, "invalid_argument")
+		}
+	}
+	for _, query := range []string{"?min_offset=x", "?consistency=x", "?wait_ms=x", "?%zz"} {
+		for _, a := range write(query, nil) {
+			a.want(t, 400, "invalid_argument")
+		}
+	}
+	if f.node.Offset() != 0 {
+		t.Fatal("a refused write was written")
+	}
+	for _, with := range []headers{{"Kiss-Min-Offset": "7"}, {"Idempotency-Key": strings.Repeat("k", 255)}} {
+		for _, a := range write("?consistency=linearizable", with) {
+			if a.status != 200 {
+				t.Errorf("%v: %d %s", with, a.status, a.body)
+			}
+		}
+	}
+}

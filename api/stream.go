@@ -63,7 +63,7 @@ func (s *Server) stream(rw *response, r *http.Request) error {
 	if r.URL.Path == "/v1/events" {
 		prefixName = "prefix"
 	}
-	filter, err := event.ParseFilter(q.list("types"), q.list(prefixName), q.list("collection"))
+	filter, err := s.parseFilter(q, prefixName)
 	if err != nil {
 		return err
 	}
@@ -85,6 +85,19 @@ func (s *Server) stream(rw *response, r *http.Request) error {
 	st := &stream{server: s, rw: rw, ctl: http.NewResponseController(rw.ResponseWriter),
 		log: s.node.Events(), filter: filter, progress: progress}
 	return st.serve(r, start)
+}
+
+// parseFilter returns which events a stream has.
+func (s *Server) parseFilter(q query, prefixName string) (event.Filter, error) {
+	prefix, _ := q.get(prefixName)
+	if err := checkLength(prefixName, len(prefix), s.cfg.MaxKeyLen); err != nil {
+		return event.Filter{}, err
+	}
+	collection, _ := q.get("collection")
+	if err := checkLength("collection", len(collection), s.cfg.MaxCollectionLen); err != nil {
+		return event.Filter{}, err
+	}
+	return event.ParseFilter(q.list("types"), q.list(prefixName), q.list("collection"))
 }
 
 // start says where a stream begins.

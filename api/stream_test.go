@@ -152,7 +152,8 @@ func TestStreamStart(t *testing.T) {
 func TestStreamBadInput(t *testing.T) {
 	f := newFixture(t, nil)
 	for _, query := range []string{"since=x", "since=", "since=-1", "since=1.5", "since=NOW", "types=", "types=,", "types=%20", "progress=2", "progress=",
-		"min_offset=x", "wait_ms=x", "consistency=x", "key_prefix=%FF", "since=%zz", "since=1&since=2"} {
+		"min_offset=x", "wait_ms=x", "consistency=x", "key_prefix=%FF", "since=%zz", "since=1&since=2",
+		"key_prefix=" + strings.Repeat("k", 513), "collection=" + strings.Repeat("c", 65), "collection=", "collection=.c", "collection=a%2Fb"} {
 		f.get("/v1/stream?"+query).want(t, 400, "invalid_argument")
 	}
 	f.do("GET", "/v1/stream?since=x", "", headers{"Last-Event-ID": "1"}).want(t, 400, "invalid_argument")
