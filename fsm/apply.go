@@ -18,10 +18,10 @@ const resultBytes = 24
 // must stop; every later Apply returns the same error.
 //
 // Readers wait neither for the work nor for the disk: changes are staged
-// beside what they see, the events are written, and only then, under the lock,
-// a prepared change is put in place. Should the process die between the two,
-// the event log is ahead of nothing: state is rebuilt from snapshot and log,
-// and the events above the snapshot are cut off and written again.
+// beside what they see, then the events are written, and only then, under the
+// lock, what was staged is put in place. A crash in between needs no care: the
+// state is rebuilt from snapshot and log anyway, and the events above the
+// snapshot are cut off and written again, with the same bytes.
 func (f *FSM) Apply(index, term uint64, entry []byte) ([][]byte, error) {
 	if f.failed != nil {
 		return nil, f.failed

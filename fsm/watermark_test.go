@@ -33,6 +33,20 @@ func TestWatermarkWakesThoseThatAreDue(t *testing.T) {
 	}
 }
 
+// TestWatermarkSeenByALateWaiter: the offset rose after the waiter looked at
+// it and before it was registered.
+func TestWatermarkSeenByALateWaiter(t *testing.T) {
+	w := newWatermark()
+	w.set(5)
+	me := &waiter{offset: 5, done: make(chan struct{})}
+	w.add(me)
+	select {
+	case <-me.done:
+	default:
+		t.Fatal("the waiter sleeps on")
+	}
+}
+
 func TestWatermarkWaitEnds(t *testing.T) {
 	w := newWatermark()
 	w.set(5)

@@ -8,8 +8,15 @@ type Change struct {
 	Events []Event
 }
 
+// maxEventsKept is how many events keep their memory for the next entry, so
+// that one huge batch does not hold its own for ever.
+const maxEventsKept = 4096
+
 // Reset begins the next entry, after the events up to offset.
 func (c *Change) Reset(timeMS int64, offset uint64) {
+	if cap(c.Events) > maxEventsKept {
+		c.Events = nil
+	}
 	clear(c.Events) // they hold slices of the last entry
 	*c = Change{Time: timeMS, Offset: offset, Events: c.Events[:0]}
 }
