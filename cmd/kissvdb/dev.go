@@ -63,7 +63,7 @@ func (c *devCommand) Run(ctx context.Context, p *Program) (err error) {
 	if err := portsFree(nodes); err != nil {
 		return err
 	}
-	environ := childEnviron(p.Environ)
+	environ := append([]string{"LOGS=warning"}, childEnviron(p.Environ)...) // unless the environment says otherwise
 	if c.APIKey != "" {
 		environ = append(environ, "RUSTKISS_API_KEY="+string(c.APIKey)) // never as a flag: others can read those
 	}

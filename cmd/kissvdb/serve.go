@@ -116,7 +116,7 @@ func stop(server *api.Server, web *http.Server, n *node.Node) error {
 	defer cancelDraining()
 	server.Drain()
 	if web.Shutdown(draining) != nil {
-		web.Close() // whoever is left has had the time
+		_ = web.Close() // whoever is left has had the time
 	}
 	closed := make(chan error, 1)
 	go func() { closed <- n.Close(ctx) }()

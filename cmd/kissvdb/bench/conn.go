@@ -57,8 +57,7 @@ func newTarget(address, key string) target {
 // do sends a request and returns the status and the body, which is valid until
 // the next call. After an error the next call dials anew.
 func (c *conn) do(method, path string, body []byte) (status int, answer []byte, err error) {
-	chunked, length := false, 0
-	status, chunked, length, err = c.send(method, path, body)
+	status, chunked, length, err := c.send(method, path, body)
 	if err == nil {
 		err = c.readBody(chunked, length)
 	}
