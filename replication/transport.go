@@ -22,7 +22,7 @@ const maxAppendBytes = 32 << 20
 //     peer answers a handshake.
 //   - A node votes, asks for votes and lets itself be told to stand only after
 //     a majority confirmed that it has not lost what it promised.
-//   - Messages are bounded in bytes.
+//   - Messages are bounded in bytes, and a snapshot that stops coming is cut off.
 type transport struct {
 	*raft.NetworkTransport
 	peers     *peers
@@ -30,7 +30,8 @@ type transport struct {
 	term      func() uint64
 	consumer  chan raft.RPC
 	ctx       context.Context
-	done      chan struct{}
+	stall     time.Duration  // of an incoming snapshot
+	wg        sync.WaitGroup // of the watchers of installs
 
 	mu      sync.Mutex
 	suspect map[raft.ServerID]bool // whose last message failed
@@ -43,7 +44,7 @@ func newTransport(ctx context.Context, inner *raft.NetworkTransport, p *peers, c
 		confirmed:        confirmed,
 		consumer:         make(chan raft.RPC),
 		ctx:              ctx,
-		done:             make(chan struct{}),
+		stall:            installStall,
 		suspect:          map[raft.ServerID]bool{},
 	}
 }
@@ -56,13 +57,16 @@ func (t *transport) Consumer() <-chan raft.RPC { return t.consumer }
 
 // filter passes messages on to raft until the context ends.
 func (t *transport) filter() {
-	defer close(t.done)
+	defer t.wg.Wait()
 	for {
 		select {
 		case rpc := <-t.NetworkTransport.Consumer():
 			if !t.confirmed() && promises(rpc.Command) {
 				rpc.Respond(nil, errNotConfirmed)
 				continue
+			}
+			if _, ok := rpc.Command.(*raft.InstallSnapshotRequest); ok {
+				rpc = t.watchInstall(rpc)
 			}
 			if !t.inject(t.ctx, rpc) {
 				rpc.Respond(nil, raft.ErrTransportShutdown)

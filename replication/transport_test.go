@@ -3,6 +3,7 @@ package replication
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -81,6 +82,36 @@ func TestNoPromisesBeforeConfirmation(t *testing.T) {
 	var now raft.TimeoutNowResponse
 	if err := from.TimeoutNow("n2", addr, &raft.TimeoutNowRequest{}, &now); err == nil {
 		t.Error("an unconfirmed node stood for election")
+	}
+}
+
+// TestStalledInstallIsCutOff: a leader that stops in the middle of a snapshot
+// must not hold the follower's main loop.
+func TestStalledInstallIsCutOff(t *testing.T) {
+	from, to := transportPair(t, true)
+	to.stall = 50 * time.Millisecond
+	ended := make(chan error, 1)
+	go func() {
+		rpc := <-to.Consumer()
+		_, err := io.Copy(io.Discard, rpc.Reader)
+		ended <- err
+		rpc.Respond(&raft.InstallSnapshotResponse{}, err)
+	}()
+	r, w := io.Pipe()
+	defer w.Close()
+	go func() { _, _ = w.Write([]byte("the first bytes, and no more")) }()
+	go func() {
+		var resp raft.InstallSnapshotResponse
+		req := &raft.InstallSnapshotRequest{RPCHeader: raft.RPCHeader{ID: []byte("n1")}, Size: 1 << 20}
+		_ = from.InstallSnapshot("n2", raft.ServerAddress(to.peers.address()), req, &resp, r)
+	}()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Fatal("a stalled snapshot ended as if it were whole")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("a stalled snapshot still holds the main loop")
 	}
 }
 
