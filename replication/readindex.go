@@ -9,7 +9,7 @@ import (
 // The read index. raft's own VerifyLeader counts acknowledgements of messages
 // that were sent before it was called, which is not enough when processes
 // pause. Ours, on the leader: its first entry of the term is applied; note the
-// applied position; then ask every voter, in a message sent after that, for
+// commit index; then ask every voter, in a message sent after that, for
 // its term. A majority (itself included) that still knows no newer term means
 // that no newer leader could have committed anything when the read began: a
 // voter raises its durable term before it votes. Reads that wait share the
@@ -75,7 +75,9 @@ func (r *Replica) serveReadIndex(ctx context.Context, _ string, _ []byte) ([]byt
 }
 
 // confirmLeadership is one round on the leader. It returns the position that
-// was applied when the round began.
+// was committed when the round began: not the applied one, which a follower
+// may already be past. Everything after the term's opening entry is of this
+// term and reaches the state machine, so it can be waited for.
 func (r *Replica) confirmLeadership() (position, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.ProbeTimeout)
 	defer cancel()
@@ -83,7 +85,7 @@ func (r *Replica) confirmLeadership() (position, error) {
 	if !ok {
 		return position{}, errNotLeader
 	}
-	at := r.machine.applied.position()
+	at := position{index: r.raft.CommitIndex(), term: term}
 	voters := r.voters()
 	need := len(voters)/2 + 1
 	answers := make(chan bool, len(voters))
