@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strconv"
 	"time"
@@ -23,13 +22,6 @@ const (
 	drainTime   = 1500 * time.Millisecond
 	stopTime    = 4500 * time.Millisecond
 	resolveTime = 3 * time.Second
-)
-
-// The bounds of an HTTP connection outside of its requests.
-const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	headerBytes   = 64 << 10 // beside the longest path
 )
 
 // serveCommand runs one node.
@@ -55,9 +47,8 @@ func (c *serveCommand) Run(ctx context.Context, p *Program) error {
 		return err
 	}
 	server := api.New(c.apiConfig(log), n)
-	web := c.webServer(server.Handler(), certificate, log)
 	served := make(chan error, 1)
-	go func() { served <- serveOn(web, listener) }()
+	go func() { served <- server.Serve(secured(listener, certificate)) }()
 	c.announce(log)
 	select {
 	case <-ctx.Done():
@@ -66,7 +57,7 @@ func (c *serveCommand) Run(ctx context.Context, p *Program) error {
 		err = fmt.Errorf("the node failed: %w", err)
 	case err = <-served:
 	}
-	return errors.Join(err, stop(server, web, n))
+	return errors.Join(err, stop(server, n))
 }
 
 // openNode opens the node. A node that can not be stopped yet, because it is
@@ -95,29 +86,22 @@ func openNode(ctx context.Context, cfg node.Config) (*node.Node, error) {
 	}
 }
 
-// serveOn serves until the server is shut down.
-func serveOn(web *http.Server, listener net.Listener) error {
-	serve := web.Serve
-	if web.TLSConfig != nil {
-		serve = func(l net.Listener) error { return web.ServeTLS(l, "", "") }
+// secured puts TLS around the API, when there is a certificate.
+func secured(listener net.Listener, certificate *tls.Certificate) net.Listener {
+	if certificate == nil {
+		return listener
 	}
-	if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the API: %w", err)
-	}
-	return nil
+	return tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}})
 }
 
 // stop ends the streams, lets requests finish, and closes the node, which
 // hands leadership over first.
-func stop(server *api.Server, web *http.Server, n *node.Node) error {
+func stop(server *api.Server, n *node.Node) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
 	defer cancel()
 	draining, cancelDraining := context.WithTimeout(ctx, drainTime)
 	defer cancelDraining()
-	server.Drain()
-	if web.Shutdown(draining) != nil {
-		_ = web.Close() // whoever is left has had the time
-	}
+	_ = server.Shutdown(draining) // whoever is left has had the time
 	closed := make(chan error, 1)
 	go func() { closed <- n.Close(ctx) }()
 	select {
@@ -154,20 +138,6 @@ func (c *serveCommand) certificate() (*tls.Certificate, error) {
 		return nil, &usageError{"TLS_CERT, TLS_KEY", err.Error()}
 	}
 	return &pair, nil
-}
-
-func (c *serveCommand) webServer(handler http.Handler, certificate *tls.Certificate, log *slog.Logger) *http.Server {
-	web := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    headerBytes + 3*int(c.MaxKeyLen+c.MaxIDLen+c.MaxCollectionLen), // percent-encoded
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-	if certificate != nil {
-		web.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*certificate}}
-	}
-	return web
 }
 
 // advertised is how clients reach this node, unless told.
