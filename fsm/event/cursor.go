@@ -15,10 +15,9 @@ const (
 // Cursor reads the log forward from a position of its own. It holds no place
 // in any queue and no open file between two calls. One goroutine at a time.
 type Cursor struct {
-	log        *Log
-	pos        uint64 // the last offset delivered, or skipped by a gap
-	place      reader // where the next event was last read from files
-	generation uint64 // of the view that place belongs to
+	log   *Log
+	pos   uint64 // the last offset delivered, or skipped by a gap
+	place reader // where files were last read
 }
 
 // Cursor returns a cursor behind offset after: the first event it delivers is
@@ -123,9 +122,8 @@ func (c *Cursor) readFiles(ctx context.Context, v *view, limit int) ([]*Event, e
 	}
 	from := c.pos + 1
 	seg, last := v.find(from)
-	if c.place.seg != seg || c.place.next != from || c.generation != v.generation {
+	if c.place.seg != seg || c.place.next != from {
 		c.place.seek(seg, from)
-		c.generation = v.generation
 	}
 	events, err := c.readSegment(seg, from, last, limit)
 	if err == nil {
@@ -136,10 +134,12 @@ func (c *Cursor) readFiles(ctx context.Context, v *view, limit int) ([]*Event, e
 	if now.closed {
 		return nil, ErrClosed
 	}
-	if now.generation != v.generation || now.oldest() > from {
+	if now.oldest() > from {
 		return nil, nil
 	}
-	if other, _ := now.find(from); other != seg && (errors.Is(err, fs.ErrNotExist) || other.sealed != seg.sealed) {
+	// Whatever happens to a segment, be it compression, a cut or a restored
+	// history, puts another one in its place before the file changes.
+	if other, _ := now.find(from); other != seg {
 		return nil, nil
 	}
 	if errors.Is(err, ErrCorrupt) || errors.Is(err, fs.ErrNotExist) {

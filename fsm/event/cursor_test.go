@@ -184,3 +184,31 @@ func TestReplaysTakeTurns(t *testing.T) {
 		<-l.replays
 	}
 }
+
+// TestReaderForgetsHalfWrittenRecord reads up to the head while the next record
+// is half in the file.
+func TestReaderForgetsHalfWrittenRecord(t *testing.T) {
+	l, m := open(t, testConfig("")), maker{value: 50}
+	f, seg, err := createRaw(t.TempDir()+"/events-000001.log", 1, 1, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	first, second := m.event(1), m.event(2)
+	frame := appendFrame(nil, &second)
+	half := append(appendFrame(nil, &first), frame[:len(frame)/2]...)
+	if _, err := f.Write(append(half, make([]byte, len(frame)-len(frame)/2)...)); err != nil {
+		t.Fatal(err)
+	}
+	var r reader
+	r.seek(seg, 1)
+	if events, err := r.events(f, l.dec, 1, 1, 10, 1000); err != nil || len(events) != 1 {
+		t.Fatalf("%v, %v", events, err)
+	}
+	if _, err := f.WriteAt(frame[len(frame)/2:], headerSize+int64(len(half))); err != nil {
+		t.Fatal(err)
+	}
+	if events, err := r.events(f, l.dec, 2, 2, 10, 1000); err != nil || len(events) != 1 || events[0].Offset != 2 {
+		t.Fatalf("%v, %v", events, err)
+	}
+}

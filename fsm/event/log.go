@@ -65,11 +65,10 @@ type Log struct {
 	// hurry makes the background give up its job for one of the others.
 	hurry atomic.Int32
 
-	mu         sync.Mutex // guards what follows, and replacing view
-	segs       []*segment // copied on write; the last one is active
-	generation uint64
-	pins       map[string]int // by path: how many Frozen need the file
-	trash      []string       // files to remove, once unpinned
+	mu    sync.Mutex     // guards what follows, and replacing view
+	segs  []*segment     // copied on write; the last one is active
+	pins  map[string]int // by path: how many Frozen need the file
+	trash []string       // files to remove, once unpinned
 
 	cancel context.CancelFunc
 	work   chan struct{} // one place: there may be something to seal or remove
@@ -133,7 +132,7 @@ func (l *Log) newRing() *ring {
 func (l *Log) show() {
 	l.view.Store(&view{
 		head: l.head, chain: l.chain, low: l.ring.low, segs: l.segs, active: l.size,
-		ring: l.ring, generation: l.generation,
+		ring: l.ring,
 	})
 }
 

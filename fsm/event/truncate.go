@@ -103,7 +103,6 @@ func (l *Log) rewrite(segs []*segment, offset, chain uint64) {
 	l.head, l.chain = offset, chain
 	l.mu.Lock()
 	l.segs = segs
-	l.generation++
 	l.show()
 	l.mu.Unlock()
 	l.changed.raise()

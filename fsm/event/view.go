@@ -9,10 +9,7 @@ type view struct {
 	segs   []*segment
 	active int64 // bytes of the active segment
 	ring   *ring
-	// generation changes when history was rewritten (Truncate, Restore) and
-	// places inside files have lost their meaning.
-	generation uint64
-	closed     bool
+	closed bool
 }
 
 // oldest returns the oldest retained offset, head+1 when there is none.
