@@ -17,11 +17,12 @@ const scrapeTimeout = 2 * time.Second
 type nodeCollector struct {
 	node *node.Node
 
-	events, applied, oldest       *prometheus.Desc
-	segments, bytes, damaged      *prometheus.Desc
-	delivered                     *prometheus.Desc
-	term, leaderKnown, leads      *prometheus.Desc
-	reachable, lag, memberApplied *prometheus.Desc
+	events, applied, oldest        *prometheus.Desc
+	segments, bytes, damaged       *prometheus.Desc
+	delivered                      *prometheus.Desc
+	term, leaderKnown, leads       *prometheus.Desc
+	logApplied, logCommit, logLast *prometheus.Desc
+	reachable, lag, memberApplied  *prometheus.Desc
 }
 
 func newNodeCollector(n *node.Node) *nodeCollector {
@@ -38,6 +39,9 @@ func newNodeCollector(n *node.Node) *nodeCollector {
 		damaged:       desc("kissvdb_stream_corrupt_total", "Damaged places found in segment files."),
 		delivered:     desc("kissvdb_stream_events_read_total", "Events read by streams, by where they were found.", "source"),
 		term:          desc("kissvdb_raft_term", "Term of the log, as this node knows it."),
+		logApplied:    desc("kissvdb_raft_applied_index", "Index of the newest log entry this node has applied."),
+		logCommit:     desc("kissvdb_raft_commit_index", "Index up to which the log is committed, as this node knows it."),
+		logLast:       desc("kissvdb_raft_last_index", "Index of the newest log entry on this node."),
 		leaderKnown:   desc("kissvdb_leader_known", "1 when this node knows a leader."),
 		leads:         desc("kissvdb_leader", "1 when this node is the leader."),
 		reachable:     desc("kissvdb_member_reachable", "1 when the member answers this node.", "member"),
@@ -49,7 +53,7 @@ func newNodeCollector(n *node.Node) *nodeCollector {
 // Describe implements prometheus.Collector.
 func (c *nodeCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.events, c.applied, c.oldest, c.segments, c.bytes, c.damaged, c.delivered,
-		c.term, c.leaderKnown, c.leads, c.reachable, c.lag, c.memberApplied} {
+		c.term, c.logApplied, c.logCommit, c.logLast, c.leaderKnown, c.leads, c.reachable, c.lag, c.memberApplied} {
 		ch <- d
 	}
 }
@@ -65,6 +69,11 @@ func (c *nodeCollector) Collect(ch chan<- prometheus.Metric) {
 	count(ch, c.damaged, stats.Corrupt)
 	count(ch, c.delivered, stats.RingEvents, "memory")
 	count(ch, c.delivered, stats.FileEvents, "files")
+	progress := c.node.Progress()
+	gauge(ch, c.term, progress.Term)
+	gauge(ch, c.logApplied, progress.AppliedIndex)
+	gauge(ch, c.logCommit, progress.CommitIndex)
+	gauge(ch, c.logLast, progress.LastIndex)
 	c.collectCluster(ch)
 }
 
@@ -76,7 +85,6 @@ func (c *nodeCollector) collectCluster(ch chan<- prometheus.Metric) {
 		gauge(ch, c.leaderKnown, 0)
 		return
 	}
-	gauge(ch, c.term, view.Term)
 	gauge(ch, c.leaderKnown, flag(view.Leader != nil))
 	gauge(ch, c.leads, flag(view.Leader != nil && *view.Leader == view.Node))
 	for _, m := range view.Members {

@@ -114,3 +114,15 @@ func (n *Node) TransferLeadership(ctx context.Context, id string) error {
 	}
 	return nil
 }
+
+// Progress is how far this node is with the log, by what it knows itself.
+type Progress struct {
+	Term                                 uint64
+	AppliedIndex, CommitIndex, LastIndex uint64
+}
+
+// Progress returns how far this node is with the log. It asks nobody.
+func (n *Node) Progress() Progress {
+	s := n.replica.Status()
+	return Progress{Term: s.Term, AppliedIndex: s.AppliedIndex, CommitIndex: s.CommitIndex, LastIndex: s.LastIndex}
+}
