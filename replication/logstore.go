@@ -140,6 +140,20 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	return nil
 }
 
+// GetLog implements raft.LogStore. What DeleteRange has removed stays gone:
+// raft-wal itself still finds it in the segment it writes to, and a leader
+// would then go on sending a tail it has promised to keep no longer.
+func (s *logStore) GetLog(index uint64, log *raft.Log) error {
+	first, err := s.monotonicLog.FirstIndex()
+	if err != nil {
+		return err
+	}
+	if index < first {
+		return raft.ErrLogNotFound
+	}
+	return s.monotonicLog.GetLog(index, log)
+}
+
 // DeleteRange implements raft.LogStore.
 func (s *logStore) DeleteRange(first, last uint64) error {
 	if err := s.monotonicLog.DeleteRange(first, last); err != nil {
