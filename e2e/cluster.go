@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"math/rand/v2"
 
 	"net"
 	"path/filepath"
@@ -31,7 +31,7 @@ const (
 type Cluster struct {
 	t       testing.TB
 	net     *network
-	log     *slog.Logger
+	log     *tail
 	dir     string
 	options Options
 	members []*Member // in order of their ids; the removed ones too
@@ -65,17 +65,18 @@ type Member struct {
 func Start(t testing.TB, n int, options ...Options) *Cluster {
 	t.Helper()
 	// Cleanups run in reverse: log and directory must outlive finish.
-	c := &Cluster{t: t, net: newNetwork(), log: testLogger(t), dir: t.TempDir()}
+	c := &Cluster{t: t, net: newNetwork(), log: newTail(t), dir: t.TempDir()}
 	if len(options) > 0 {
 		c.options = options[0]
 	}
 	t.Cleanup(c.finish)
 	var peers []node.Peer
+	addresses := freeAddresses(t, 2*n)
 	for i := range n {
-		peers = append(peers, node.Peer{ID: fmt.Sprintf("n%d", i+1), Address: freeAddress(t)})
+		peers = append(peers, node.Peer{ID: fmt.Sprintf("n%d", i+1), Address: addresses[i]})
 	}
-	for _, p := range peers {
-		c.add(p, func(cfg *node.Config) { cfg.Peers = peers })
+	for i, p := range peers {
+		c.add(p, addresses[n+i], func(cfg *node.Config) { cfg.Peers = peers })
 	}
 	for _, m := range c.members {
 		c.must(m.start())
@@ -91,13 +92,13 @@ func (c *Cluster) Join(id string) *Member {
 	for _, m := range c.Running() {
 		join = append(join, m.config.PeerAddress)
 	}
-	m := c.add(node.Peer{ID: id, Address: freeAddress(c.t)}, func(cfg *node.Config) { cfg.Join = join })
+	addresses := freeAddresses(c.t, 2)
+	m := c.add(node.Peer{ID: id, Address: addresses[0]}, addresses[1], func(cfg *node.Config) { cfg.Join = join })
 	c.must(m.start())
 	return m
 }
 
-func (c *Cluster) add(p node.Peer, set func(*node.Config)) *Member {
-	listen := freeAddress(c.t)
+func (c *Cluster) add(p node.Peer, listen string, set func(*node.Config)) *Member {
 	m := &Member{
 		ID: p.ID, URL: "http://" + listen, Client: NewClient("http://" + listen),
 		cluster: c, listen: listen,
@@ -109,7 +110,7 @@ func (c *Cluster) add(p node.Peer, set func(*node.Config)) *Member {
 		Heartbeat:   300 * time.Millisecond,
 		Events:      event.Config{SegmentBytes: 64 << 10, Retention: 64, Ring: 256, BufferSize: 1024},
 		Dial:        c.net.dialer(p.ID),
-		Logger:      c.log,
+		Logger:      c.log.logger(),
 	}
 	set(&m.config)
 	c.net.join(p.ID, p.Address)
@@ -306,13 +307,20 @@ func waitFor(t testing.TB, what string, check func() error) {
 	}
 }
 
-// freeAddress is a loopback address nobody listens on at the moment.
-func freeAddress(t testing.TB) string {
+// freeAddresses returns n loopback addresses that nobody listens on, and
+// that no outgoing connection gets while a node is down: they are below the
+// ports that systems give to those.
+func freeAddresses(t testing.TB, n int) []string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var addresses []string
+	for len(addresses) < n {
+		address := fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(20_000))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		defer l.Close() // all at once at the end, so that none comes twice
+		addresses = append(addresses, address)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addresses
 }

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/kissvdb/kissvdb/node"
 )
 
 // checkExpired reads c's whole stream until every key of want has gone, and
@@ -84,7 +86,7 @@ func TestExpireOverLeaderKill(t *testing.T) {
 	leader := c.Leader()
 	want := map[string]int64{}
 	for i := range 60 {
-		ttl := 500 + uint64(i)*50
+		ttl := 500 + uint64(i)*30
 		item, _, err := leader.Put(requestContext(t), fmt.Sprintf("k%d", i), Put{Value: []byte("1"), TTL: &ttl})
 		if err != nil {
 			t.Fatal(err)
@@ -106,4 +108,31 @@ func TestExpireOverLeaderKill(t *testing.T) {
 	leader.Start()
 	c.WaitReady()
 	checkExpired(t, leader.Client, want)
+}
+
+// TestExpireWithWrongClock: the leader's time of day is an hour ahead of the
+// others'. Keys keep their time to live, and their deadlines are told in the
+// time of day that most members agree on.
+func TestExpireWithWrongClock(t *testing.T) {
+	c := Start(t, 3, Options{Node: func(cfg *node.Config) {
+		if cfg.ID == "n1" {
+			cfg.Wall = func() time.Time { return time.Now().Add(time.Hour) }
+		}
+	}})
+	for _, id := range []string{"n1", "n2", "n1"} {
+		c.handOver(id)
+		short, long := uint64(300), uint64(60_000)
+		item, _, err := c.members[2].Put(c.ctx(), "short", Put{Value: []byte("1"), TTL: &short})
+		c.must(err)
+		kept, offset, err := c.members[2].Put(c.ctx(), "long", Put{Value: []byte("1"), TTL: &long})
+		c.must(err)
+		if wrong := time.Until(time.UnixMilli(*kept.ExpiresAt)) - time.Minute; wrong.Abs() > 10*time.Second {
+			t.Errorf("with %s leading, the deadline is %s off", id, wrong)
+		}
+		c.WaitApplied(offset + 1) // short has gone
+		if early := time.Until(time.UnixMilli(*item.ExpiresAt)); early > 10*time.Second {
+			t.Errorf("with %s leading, a key went %s early", id, early)
+		}
+		c.members[2].expectThere("long", offset+1)
+	}
 }

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// opTimeout is how long a client waits for an answer.
+const opTimeout = time.Second
+
 // traffic drives clients over nodes until ctx ends: reads, blind writes and
 // compare-and-sets on a few keys, all recorded. A client that has lost an
 // answer goes on as another one, as the model demands.
@@ -18,7 +21,7 @@ func traffic(ctx context.Context, h *History, nodes []*Client, clients, keys int
 		wg.Go(func() {
 			revisions := make([]uint64, keys)
 			for i := 0; ctx.Err() == nil; i++ {
-				once, cancel := context.WithTimeout(context.WithoutCancel(ctx), 4*time.Second)
+				once, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
 				c := nodes[(id+i)%len(nodes)]
 				k := (id + i/2) % keys
 				key, value := fmt.Sprintf("reg%d", k), id*1_000_000+i
@@ -100,7 +103,7 @@ func TestLinearizableOverPartition(t *testing.T) {
 			}
 			return nil
 		})
-		h.waitMore(t, 100)
+		h.waitMore(t, 60)
 		c.Heal(old)
 	}
 	stop()

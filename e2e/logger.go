@@ -10,9 +10,7 @@ import (
 // logTail is how much of a log is shown when a test fails.
 const logTail = 64 << 10
 
-// testLogger collects what the nodes say and shows it if t fails.
-func testLogger(t testing.TB) *slog.Logger {
-	b := newTail(t)
+func (b *tail) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
@@ -22,6 +20,7 @@ type tail struct {
 	buf bytes.Buffer
 }
 
+// newTail shows what it has if t fails.
 func newTail(t testing.TB) *tail {
 	b := &tail{}
 	t.Cleanup(func() {
@@ -42,4 +41,11 @@ func (b *tail) Write(p []byte) (int, error) {
 		b.buf.Next(b.buf.Len() - logTail)
 	}
 	return b.buf.Write(p)
+}
+
+// has tells whether text was logged, and not too long ago.
+func (b *tail) has(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return bytes.Contains(b.buf.Bytes(), []byte(text))
 }

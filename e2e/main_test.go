@@ -2,16 +2,11 @@ package e2e
 
 import (
 	"os"
-	"path/filepath"
 	"testing"
 )
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if !testing.Short() {
-		if bin, err := build(); err == nil { // built by some test, or quick
-			os.RemoveAll(filepath.Dir(bin))
-		}
-	}
+	os.RemoveAll(buildDir())
 	os.Exit(code)
 }

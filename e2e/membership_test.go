@@ -29,6 +29,19 @@ func (c *Cluster) waitMembers(m *Member, want map[string]bool) {
 	})
 }
 
+// handOver gives leadership to a member, by a request to a follower.
+func (c *Cluster) handOver(id string) {
+	c.t.Helper()
+	_, err := c.Followers()[0].Do(c.ctx(), http.MethodPost, "/v1/cluster/leader", map[string]string{"id": id}, nil)
+	c.must(err)
+	c.wait(id+" to lead", func() error {
+		if l := c.Leader(); l.ID != id {
+			return fmt.Errorf("%s leads", l.ID)
+		}
+		return nil
+	})
+}
+
 func TestMembership(t *testing.T) {
 	c := Start(t, 3)
 	offset := c.Leader().set("k", "1")
@@ -37,15 +50,7 @@ func TestMembership(t *testing.T) {
 	fourth.expect("k", "1", offset)
 	c.WaitApplied(fourth.set("k", "2"))
 
-	// Leadership goes to the new member, by a request to a follower.
-	_, err := c.Followers()[0].Do(c.ctx(), http.MethodPost, "/v1/cluster/leader", map[string]string{"id": "n4"}, nil)
-	c.must(err)
-	c.wait("n4 to lead", func() error {
-		if l := c.Leader(); l != fourth {
-			return fmt.Errorf("%s leads", l.ID)
-		}
-		return nil
-	})
+	c.handOver("n4")
 	fourth.set("k", "3")
 
 	// A leader that is removed lets go of its office.

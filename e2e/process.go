@@ -34,13 +34,14 @@ type Process struct {
 	err  error         // how; read after done
 }
 
+// buildDir is where this run of the tests keeps the program; TestMain removes it.
+func buildDir() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("kissvdb-e2e-%d", os.Getpid()))
+}
+
 // build compiles the program once for all tests.
 var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "kissvdb-e2e-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "kissvdb")
+	bin := filepath.Join(buildDir(), "kissvdb")
 	if out, err := exec.Command("go", "build", "-o", bin, module+"cmd/kissvdb").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
@@ -62,12 +63,13 @@ func StartProcesses(t testing.TB, n int, flags ...string) *Processes {
 	c := &Processes{t: t}
 	dir := t.TempDir() // before finish is registered: it must outlive that
 	var peers []string
+	addresses := freeAddresses(t, 2*n)
 	for i := range n {
-		peers = append(peers, fmt.Sprintf("n%d=%s", i+1, freeAddress(t)))
+		peers = append(peers, fmt.Sprintf("n%d=%s", i+1, addresses[i]))
 	}
 	for i := range n {
 		id := fmt.Sprintf("n%d", i+1)
-		listen := freeAddress(t)
+		listen := addresses[n+i]
 		_, port, _ := strings.Cut(listen, ":")
 		p := &Process{ID: id, URL: "http://" + listen, Client: NewClient("http://" + listen), t: t, log: newTail(t)}
 		p.args = slices.Concat([]string{bin, "serve", "--node-id", id, "--port", port,

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,14 +33,17 @@ func TestSnapshotInstall(t *testing.T) {
 	}
 	c.wait("a snapshot on the leader", func() error {
 		found, err := filepath.Glob(filepath.Join(leader.config.Dir, "raft", "snapshots", "*"))
-		if err == nil && len(found) == 0 {
-			err = errNotYet
+		if err != nil || slices.ContainsFunc(found, func(name string) bool { return filepath.Ext(name) != ".tmp" }) {
+			return err
 		}
-		return err
+		return errNotYet
 	})
 	away.Restart()
 	c.WaitApplied(offset)
 	away.expect("k39", "279", offset)
+	if !c.log.has("Installed remote snapshot") {
+		t.Error("the node caught up without a snapshot: this test shows nothing")
+	}
 	events, floor, err := readStream(c.ctx(), away.Client, offset)
 	if err != nil || floor != 1 {
 		t.Fatalf("stream of the node that was away: from %d, %d bytes, %v", floor, len(events), err)

@@ -32,6 +32,14 @@ func (m *Member) expect(key, value string, offset uint64) {
 	}
 }
 
+// expectThere reads key on m no older than offset, whatever its value.
+func (m *Member) expectThere(key string, offset uint64) {
+	m.cluster.t.Helper()
+	if _, _, err := m.Get(m.cluster.ctx(), key, fmt.Sprintf("min_offset=%d", offset)); err != nil {
+		m.cluster.t.Errorf("%s: get %s: %v", m.ID, key, err)
+	}
+}
+
 func TestWriteOnFollowerReadOnAll(t *testing.T) {
 	c := Start(t, 3)
 	for i, m := range append(c.Followers(), c.Leader()) {

@@ -114,11 +114,20 @@ func TestStreamOverLeaderKill(t *testing.T) {
 	reading := requestContext(t)
 	r.readTo(reading, 150) // on the leader, about half-way
 	leader.Kill()
+	killed := time.Now()
+	acked(w.count() + 1)
+	t.Logf("a write was acknowledged %s after the kill", time.Since(killed))
 	acked(w.count() + 300)
 	stop()
 	writers.Wait()
 	r.readTo(reading, w.high)
+	started := time.Now()
 	leader.Start()
+	waitFor(t, "the restarted node to be readable", func() error {
+		_, _, err := leader.Get(reading, "w0/0", fmt.Sprintf("min_offset=%d", w.high))
+		return err
+	})
+	t.Logf("the killed node was readable %s after its start", time.Since(started))
 	c.WaitReady()
 
 	text := r.text.String()
@@ -167,17 +176,18 @@ func checkAcked(t *testing.T, text string, acked map[uint64]string) {
 func TestStreamHoldsAheadOfNode(t *testing.T) {
 	c := Start(t, 3)
 	behind := c.Followers()[0]
-	c.WaitApplied(c.Leader().set("k", "0"))
+	leader := c.Leader()
+	c.WaitApplied(leader.set("k", "0"))
 	c.Partition(behind)
 	var offset uint64
 	for i := range 5 {
-		offset = c.Leader().set("k", fmt.Sprint(i))
+		offset = leader.set("k", fmt.Sprint(i))
 	}
 	s, err := behind.Stream(c.ctx(), offset)
 	c.must(err)
 	defer s.Close()
 	c.Heal(behind)
-	next := c.Leader().set("k", "next")
+	next := leader.set("k", "next")
 	e, err := s.Next()
 	if err != nil || e.ID != next {
 		t.Errorf("the stream goes on with %+v, %v; want offset %d", e, err, next)
