@@ -46,6 +46,7 @@ func (c *serveCommand) Run(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
+	go tuneGC(ctx)
 	server := api.New(c.apiConfig(log), n)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(secured(listener, certificate)) }()
