@@ -119,8 +119,8 @@ func (s *Server) decodeBatch(body []byte) (batch, error) {
 	var b batch
 	var operations value
 	for obj.next() {
-		name, v := obj.member(), value{}
-		switch v = obj.value(); string(name) {
+		name := obj.member()
+		switch v := obj.value(); string(name) {
 		case "atomic":
 			if b.atomic, err = v.optionalBool("atomic", false); err != nil {
 				return batch{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
@@ -74,7 +75,7 @@ func (s *Server) admit(rw *response, r *http.Request) error {
 // and gives the response back.
 func (s *Server) finish(rw *response, r *http.Request, start time.Time) {
 	if cause := recover(); cause != nil {
-		if cause == http.ErrAbortHandler {
+		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(cause)
 		}
 		s.log.Error("handler panicked", "request_id", rw.id, "panic", cause, "stack", string(debug.Stack()))

@@ -12,8 +12,6 @@ import (
 	"testing"
 )
 
-const module = "github.com/kissvdb/kissvdb/"
-
 // floorPlan is every package and what it may import of this module. Imports
 // run one way; above all replication and fsm never know each other.
 var floorPlan = map[string][]string{

@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// module is the prefix of every package of ours.
+const module = "github.com/kissvdb/kissvdb/"
+
 // Processes is a cluster of the real program, one process per node.
 type Processes struct {
 	t     testing.TB

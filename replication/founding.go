@@ -259,7 +259,7 @@ func (r *Replica) join(fresh bool) (stillFresh bool, err error) {
 func (r *Replica) askJoin(req joinRequest) (joinReply, error) {
 	var last error = errNotLeader
 	for _, m := range r.contacts() {
-		for hop := 0; hop < 3; hop++ {
+		for range 3 {
 			ctx, cancel := context.WithTimeout(r.ctx, r.cfg.EnqueueTimeout)
 			reply, err := callJSON[joinReply](ctx, r.peers, m, methodJoin, req)
 			cancel()

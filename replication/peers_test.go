@@ -234,11 +234,11 @@ func TestConnectionsOfOnePeerAreBounded(t *testing.T) {
 	}()
 	var conns []net.Conn
 	for range 2 {
-		c, err := b.streamLayer().Dial("", 0)
-		if err == nil {
+		if _, err := b.streamLayer().Dial("", 0); err == nil {
 			t.Fatal("dialed nowhere")
 		}
-		if c, err = b.streamLayer().Dial(raftAddr(a), time.Second); err != nil {
+		c, err := b.streamLayer().Dial(raftAddr(a), time.Second)
+		if err != nil {
 			t.Fatal(err)
 		}
 		conns = append(conns, c)

@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -91,8 +92,7 @@ func Open(cfg Config) (*Log, error) {
 	}
 	if cfg.Dir != "" {
 		if err := l.recover(); err != nil {
-			l.closeFiles()
-			return nil, fmt.Errorf("open event log: %w", err)
+			return nil, errors.Join(fmt.Errorf("open event log: %w", err), l.closeFiles())
 		}
 	}
 	l.ring = l.newRing()

@@ -56,7 +56,7 @@ func TestSSE(t *testing.T) {
 			if got := string(e.SSE()); got != tt.want {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
-			if &e.SSE()[0] != &e.SSE()[0] {
+			if first, second := e.SSE(), e.SSE(); &first[0] != &second[0] {
 				t.Error("rendered twice")
 			}
 		})
