@@ -209,14 +209,7 @@ func (c *Cluster) Leader() *Member {
 	c.t.Helper()
 	var leader *Member
 	c.wait("a leader", func() error {
-		votes := map[string]int{}
-		for _, m := range c.Running() {
-			v, err := m.Cluster(c.ctx())
-			if err != nil || v.Leader == nil {
-				continue
-			}
-			votes[*v.Leader]++
-		}
+		votes := c.votes()
 		for _, m := range c.Running() {
 			if votes[m.ID] <= len(c.Running())/2 {
 				continue
@@ -230,6 +223,29 @@ func (c *Cluster) Leader() *Member {
 		return fmt.Errorf("votes: %v", votes)
 	})
 	return leader
+}
+
+// votes asks all running members at once who leads: a member that is cut off
+// takes its time to answer.
+func (c *Cluster) votes() map[string]int {
+	running := c.Running()
+	leaders := make(chan string, len(running))
+	for _, m := range running {
+		go func() {
+			v, err := m.Cluster(c.ctx())
+			if err != nil || v.Leader == nil {
+				leaders <- ""
+				return
+			}
+			leaders <- *v.Leader
+		}()
+	}
+	votes := map[string]int{}
+	for range running {
+		votes[<-leaders]++
+	}
+	delete(votes, "")
+	return votes
 }
 
 // Followers returns the running members that do not lead.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 // History records what clients did to keys and saw, and judges whether one
 // store that does one thing at a time could have answered so.
 type History struct {
-	start time.Time
+	start  time.Time
+	values atomic.Int64
 
 	mu  sync.Mutex
 	ops []porcupine.Operation
@@ -59,6 +61,8 @@ type register struct {
 	revision uint64
 }
 
+func (h *History) value() string { return strconv.FormatInt(h.values.Add(1), 10) }
+
 func (h *History) now() int64 { return int64(time.Since(h.start)) }
 
 func (h *History) add(client int, in opInput, call int64, out opOutput) {
@@ -71,10 +75,15 @@ func (h *History) add(client int, in opInput, call int64, out opOutput) {
 	h.ops = append(h.ops, porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: end})
 }
 
-// Get reads linearizably and records what it saw. A read without an answer says nothing.
+// Get reads linearizably and records what it saw.
 func (h *History) Get(ctx context.Context, client int, c *Client, key string) (revision uint64, err error) {
+	return h.read(ctx, client, c, key, "consistency=linearizable")
+}
+
+// read records a read of any level. One without an answer says nothing.
+func (h *History) read(ctx context.Context, client int, c *Client, key, query string) (revision uint64, err error) {
 	call := h.now()
-	item, _, err := c.Get(ctx, key, "consistency=linearizable")
+	item, _, err := c.Get(ctx, key, query)
 	var f *Failure
 	switch {
 	case err == nil:
@@ -87,15 +96,15 @@ func (h *History) Get(ctx context.Context, client int, c *Client, key string) (r
 	return 0, err
 }
 
-// Put writes value, a unique one, and records the outcome.
-func (h *History) Put(ctx context.Context, client int, c *Client, key string, value int) error {
-	raw := strconv.Itoa(value)
+// Put writes a value that no other write has, and records the outcome.
+func (h *History) Put(ctx context.Context, client int, c *Client, key string) error {
+	raw := h.value()
 	return h.write(ctx, client, c, opInput{kind: opPut, key: key, value: raw}, Put{Value: json.RawMessage(raw)})
 }
 
-// CAS writes value if the key is still at revision, and records the outcome.
-func (h *History) CAS(ctx context.Context, client int, c *Client, key string, value int, revision uint64) error {
-	raw := strconv.Itoa(value)
+// CAS writes such a value if the key is still at revision, and records the outcome.
+func (h *History) CAS(ctx context.Context, client int, c *Client, key string, revision uint64) error {
+	raw := h.value()
 	in := opInput{kind: opCAS, key: key, value: raw, revision: revision}
 	return h.write(ctx, client, c, in, Put{Value: json.RawMessage(raw), IfRevision: &revision})
 }
@@ -122,19 +131,28 @@ func (h *History) write(ctx context.Context, client int, c *Client, in opInput, 
 // Check fails t unless the history is linearizable. An undecided checker is a failure too.
 func (h *History) Check(t testing.TB) {
 	t.Helper()
-	h.mu.Lock()
-	ops := h.ops
-	h.mu.Unlock()
-	result, info := porcupine.CheckOperationsVerbose(registerModel(), ops, 60*time.Second)
+	result, info := h.judge()
 	if result == porcupine.Ok {
-		t.Logf("%d operations are linearizable", len(ops))
+		t.Logf("%d operations are linearizable", h.len())
 		return
 	}
-	t.Errorf("history of %d operations: %s", len(ops), result)
+	t.Errorf("history of %d operations: %s", h.len(), result)
 	path := filepath.Join(os.TempDir(), "kissvdb-history-"+strconv.FormatInt(time.Now().UnixNano(), 36)+".html")
 	if err := porcupine.VisualizePath(registerModel(), info, path); err == nil {
 		t.Logf("drawn in %s", path)
 	}
+}
+
+func (h *History) judge() (porcupine.CheckResult, porcupine.LinearizationInfo) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return porcupine.CheckOperationsVerbose(registerModel(), h.ops, 60*time.Second)
+}
+
+func (h *History) len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.ops)
 }
 
 // registerModel is a register per key with revisions and compare-and-set.
@@ -148,7 +166,7 @@ func registerModel() porcupine.Model {
 			}
 			parts := make([][]porcupine.Operation, 0, len(byKey))
 			for _, part := range byKey {
-				parts = append(parts, part)
+				parts = append(parts, settle(part))
 			}
 			return parts
 		},

@@ -40,6 +40,14 @@ func TestRegisterModel(t *testing.T) {
 		{"cas wins wrongly", []op{put("1", 1, 0, 10), cas("2", 0, opOutput{revision: 2}, 20, 30)}, porcupine.Illegal},
 		{"cas loses", []op{put("1", 1, 0, 10), cas("2", 0, opOutput{refused: true}, 20, 30)}, porcupine.Ok},
 		{"cas loses wrongly", []op{put("1", 1, 0, 10), cas("2", 1, opOutput{refused: true}, 20, 30)}, porcupine.Illegal},
+		{"unknown write seen before its call", []op{get("1", 1, 0, 10), lost("1", 20)}, porcupine.Illegal},
+		{"unknown write overwritten unseen", []op{lost("1", 0), put("2", 2, 10, 20), get("2", 2, 30, 40)}, porcupine.Ok},
+		{"unknown write fills no two holes", []op{lost("1", 0), put("2", 2, 10, 20), put("3", 4, 30, 40)}, porcupine.Illegal},
+		{"unknown write called too late to fill a hole", []op{put("2", 2, 0, 10), lost("1", 20)}, porcupine.Illegal},
+		{"unknown cas cannot fill that hole", []op{cas("1", 7, opOutput{unknown: true}, 0, math.MaxInt64), put("2", 2, 10, 20)}, porcupine.Illegal},
+		{"unknown cas fills its hole", []op{cas("1", 0, opOutput{unknown: true}, 0, math.MaxInt64), put("2", 2, 10, 20)}, porcupine.Ok},
+		{"a lost cas before anything", []op{lost("2", 50), cas("3", 0, opOutput{refused: true}, 30, 40)}, porcupine.Illegal},
+		{"only an unknown write explains a lost cas", []op{put("1", 1, 0, 10), lost("2", 20), cas("3", 1, opOutput{refused: true}, 30, 40)}, porcupine.Ok},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := porcupine.CheckOperationsTimeout(registerModel(), tt.ops, 10*time.Second); got != tt.want {

@@ -75,7 +75,7 @@ func TestStrangerIsRefused(t *testing.T) {
 		cfg.Dial = nil // straight over TCP
 		n, err := node.Open(cfg)
 		if err == nil { // then it must stay what it is, or stop by itself
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 			select {
 			case err := <-n.Fatal():
 				t.Logf("%s: %v", name, err)
