@@ -70,13 +70,12 @@ func TestLinearizableOverLeaderPause(t *testing.T) {
 		others := slices.DeleteFunc(slices.Clone(clients), func(c *Client) bool { return c == leader.Client })
 		more, enough := context.WithCancel(ctx)
 		alone := traffic(more, h, others, 4, 3)
-		waitFor(t, "the others to have another leader", func() error {
-			v, err := others[0].Cluster(requestContext(t))
-			if err == nil && (v.Leader == nil || *v.Leader == leader.ID) {
-				err = errNotYet
-			}
-			return err
-		})
+		waitOtherLeader(t, others[0], leader.ID)
+		since := time.Now()
+		for _, c := range others {
+			waitWrite(t, c)
+		}
+		t.Logf("all others take writes %s after the new leader", time.Since(since))
 		h.waitMore(t, 200)
 		enough()
 		alone.Wait()
@@ -104,18 +103,43 @@ func TestLinearizableOverPartition(t *testing.T) {
 		old := c.Leader()
 		h.waitMore(t, 100)
 		c.Partition(old)
-		c.wait("another leader", func() error {
-			if l := c.Leader(); l == old {
-				return errNotYet
-			}
-			return nil
-		})
+		others := slices.DeleteFunc(c.Running(), func(m *Member) bool { return m == old })
+		waitOtherLeader(t, others[0].Client, old.ID)
+		since := time.Now()
+		for _, m := range others {
+			waitWrite(t, m.Client)
+		}
+		t.Logf("all others take writes %s after the new leader", time.Since(since))
 		h.waitMore(t, 40)
 		c.Heal(old)
 	}
 	stop()
 	wg.Wait()
 	h.Check(t)
+}
+
+// waitOtherLeader waits until c's node follows somebody else than old.
+func waitOtherLeader(t testing.TB, c *Client, old string) {
+	t.Helper()
+	waitFor(t, "another leader than "+old, func() error {
+		v, err := c.Cluster(requestContext(t))
+		if err == nil && (v.Leader == nil || *v.Leader == old) {
+			err = errNotYet
+		}
+		return err
+	})
+}
+
+// waitWrite waits until c's node takes a write: nothing that was on its way
+// to a lost leader may hold up what comes after.
+func waitWrite(t testing.TB, c *Client) {
+	t.Helper()
+	waitFor(t, "a write through "+c.URL, func() error {
+		ctx, cancel := context.WithTimeout(requestContext(t), opTimeout)
+		defer cancel()
+		_, _, err := c.Set(ctx, "any", "value")
+		return err
+	})
 }
 
 // waitMore waits until n more operations have been answered.
