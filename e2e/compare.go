@@ -1,9 +1,7 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,21 +46,9 @@ var errNotYet = errors.New("not there yet")
 
 // sameChecksum returns errNotYet until the node has the checksum.
 func sameChecksum(ctx context.Context, c *Client, want Checksum) error {
-	var body json.RawMessage
-	if _, err := c.Do(ctx, http.MethodGet, "/v1/cluster/checksum", nil, &body); err != nil {
-		return err
-	}
 	var sums []Checksum
-	if bytes.HasPrefix(body, []byte("[")) {
-		if err := json.Unmarshal(body, &sums); err != nil {
-			return err
-		}
-	} else {
-		var wrapped struct{ Checksums []Checksum }
-		if err := json.Unmarshal(body, &wrapped); err != nil {
-			return err
-		}
-		sums = wrapped.Checksums
+	if _, err := c.Do(ctx, http.MethodGet, "/v1/cluster/checksum", nil, &sums); err != nil {
+		return err
 	}
 	for _, sum := range sums {
 		if sum.Index != want.Index {

@@ -52,7 +52,7 @@ func (n *Node) expireDue(ctx context.Context) time.Duration {
 		if wait := deadline - n.fsm.Now(); wait > 0 {
 			return time.Duration(min(wait, int64(never/time.Millisecond))) * time.Millisecond
 		}
-		if !n.expireOnce(ctx) {
+		if !n.replica.Status().Leads || !n.expireOnce(ctx) {
 			return expireRetry
 		}
 	}
