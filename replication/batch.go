@@ -83,7 +83,7 @@ func definite(err error) bool {
 
 // pump moves the queue, on one goroutine for the life of the replica.
 func (r *Replica) pump() {
-	slots := make(chan struct{}, forwardsInFlight)
+	var to forwarding
 	for {
 		select {
 		case <-r.ctx.Done():
@@ -91,7 +91,7 @@ func (r *Replica) pump() {
 		case <-r.queue.wake:
 		case <-r.pumpWake:
 		}
-		for r.pumpOnce(slots) {
+		for r.pumpOnce(&to) {
 			if r.ctx.Err() != nil {
 				return
 			}
@@ -99,8 +99,23 @@ func (r *Replica) pump() {
 	}
 }
 
+// forwarding is where batches go, and how many are under way there. Each
+// leader has its own count: what still waits for a leader that vanished must
+// not hold back what the next one could take.
+type forwarding struct {
+	leader Member
+	slots  chan struct{}
+}
+
+// aim makes leader the one that batches go to.
+func (f *forwarding) aim(leader Member) {
+	if f.slots == nil || f.leader != leader {
+		f.leader, f.slots = leader, make(chan struct{}, forwardsInFlight)
+	}
+}
+
 // pumpOnce moves one batch. False: nothing waits, or nobody leads.
-func (r *Replica) pumpOnce(slots chan struct{}) bool {
+func (r *Replica) pumpOnce(to *forwarding) bool {
 	if term, ok := r.leading(); ok {
 		batch := r.queue.take()
 		if len(batch) == 0 {
@@ -118,8 +133,12 @@ func (r *Replica) pumpOnce(slots chan struct{}) bool {
 	if !ok || leader.ID == r.cfg.ID {
 		return false
 	}
+	to.aim(leader)
+	slots := to.slots
 	select {
 	case slots <- struct{}{}:
+	case <-r.pumpWake:
+		return true // look again who leads
 	case <-r.ctx.Done():
 		return false
 	}

@@ -12,6 +12,10 @@ import (
 	"syscall"
 )
 
+// flushStep is after how many bytes what was written is sent to the disk. If
+// all of it came at once, at the end, the log's own fsyncs would wait for it.
+const flushStep = 4 << 20
+
 // roomStep is after how many bytes a sink looks again whether there is room.
 const roomStep = 64 << 20
 
@@ -29,6 +33,7 @@ type snapshotSink struct {
 	buf     *bufio.Writer
 	data    snapshotFile
 	checked int64 // data.Size at the last look at the disk
+	flushed int64 // how much of the file was sent to the disk
 	known   []knownPart
 	closed  bool
 }
@@ -69,7 +74,21 @@ func (k *snapshotSink) Write(b []byte) (int, error) {
 		k.checked = k.data.Size
 		err = k.store.checkRoom()
 	}
+	if err == nil && k.data.Size-k.flushed >= flushStep {
+		err = k.flushSome()
+	}
 	return n, err
+}
+
+// flushSome sends what was written since the last call to the disk, without
+// making it durable.
+func (k *snapshotSink) flushSome() error {
+	if err := k.buf.Flush(); err != nil {
+		return err
+	}
+	from := k.flushed
+	k.flushed = k.data.Size
+	return writeBack(k.file, from, k.flushed-from)
 }
 
 // Attach appends the whole content of the file at path, which nobody may ever
