@@ -66,3 +66,25 @@ func TestLowDisk(t *testing.T) {
 	}
 	c.WaitApplied(c.members[0].set("room", "again"))
 }
+
+// TestFullFollower: a follower without any room takes no entries and does not
+// fail; it serves what it has, and catches up when there is room.
+func TestFullFollower(t *testing.T) {
+	room := newDisks("n1", "n2", "n3")
+	c := Start(t, 3, Options{Node: room.install})
+	before := c.Leader().set("k", "before")
+	full := c.Followers()[0]
+	full.expect("k", "before", before)
+	room[full.ID].Store(1 << 20)
+	c.wait("the follower to notice", func() error {
+		if ok, _ := full.Ready(c.ctx()); ok {
+			return errNotYet
+		}
+		return nil
+	})
+	after := c.Leader().set("k", "after")
+	full.expect("k", "before", before)
+	room[full.ID].Store(10 << 30)
+	c.WaitApplied(after)
+	full.expect("k", "after", after)
+}

@@ -78,6 +78,8 @@ func (n *Node) replicationConfig(dir string) replication.Config {
 		Machine:          n.fsm,
 		Info:             n.info,
 		Admit:            n.disk.admit,
+		Full:             n.disk.full,
+		FreeSpace:        c.FreeSpace,
 		Logger:           c.Logger.With("component", "replication", "node", c.ID),
 		RequestTimeout:   c.RequestTimeout,
 		Heartbeat:        c.Heartbeat,

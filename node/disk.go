@@ -15,6 +15,9 @@ const (
 	// takes no writes, so that log, snapshots and segments already begun can
 	// still be written.
 	diskReserve = 256 << 20
+	// hardReserve is where a follower takes no more entries: what it has, it
+	// goes on serving, and it catches up when there is room again.
+	hardReserve = 64 << 20
 	// diskInterval is how often the room is measured. 256 MiB are not
 	// written in one second at the rate a log is written.
 	diskInterval = time.Second
@@ -63,6 +66,9 @@ func (d *disk) admit() error {
 	return fault.New(fault.InsufficientStorage, "the leader's disk has %d MiB left, %d MiB are kept in reserve",
 		d.free.Load()>>20, diskReserve>>20)
 }
+
+// full reports whether not even a follower may write.
+func (d *disk) full() bool { return d.low.Load() && d.free.Load() < hardReserve }
 
 // watchDisk measures the disk every second and, while this node leads on a
 // low disk, hands leadership to a member that has room.

@@ -33,7 +33,7 @@ func (r *Replica) forward(leader Member, batch []*proposal) {
 		var o outcome
 		if o, err = decodeForwarded(reply, len(records)); err == nil {
 			r.noteCommit(commitNotice{leader: leader, leading: o.leading, at: o.at})
-			// Law: the answer stands even if this node cannot catch up in time.
+			// The answer stands even if this node cannot catch up in time.
 			_ = r.machine.applied.wait(ctx, o.at.index)
 			answer(batch, o)
 			return

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -37,8 +38,13 @@ type Config struct {
 	Info func() []byte
 	// Admit is asked on the leader before each entry of records; an error
 	// refuses what it would have held, and nothing is written. May be nil.
-	Admit  func() error
-	Logger *slog.Logger
+	Admit func() error
+	// Full is asked on a follower before it takes entries; true refuses them,
+	// so that the log never meets a full disk. It may be nil.
+	Full func() bool
+	// FreeSpace is the room left for a folder, in bytes; nil = enough.
+	FreeSpace func(dir string) (uint64, error)
+	Logger    *slog.Logger
 
 	RequestTimeout time.Duration // bound of a forwarded batch; default 30 s
 	EnqueueTimeout time.Duration // how long raft's queue may be full; default 5 s
@@ -90,6 +96,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Admit == nil {
 		c.Admit = func() error { return nil }
+	}
+	if c.Full == nil {
+		c.Full = func() bool { return false }
+	}
+	if c.FreeSpace == nil {
+		c.FreeSpace = func(string) (uint64, error) { return math.MaxUint64, nil }
 	}
 	return c
 }
@@ -206,7 +218,7 @@ func Open(cfg Config) (_ *Replica, err error) {
 func (r *Replica) openStorage() (err error) {
 	logger := newRaftLogger(r.log, "raft")
 	r.storage, err = openStorage(r.cfg.Dir, logger, func(dir string) (raft.SnapshotStore, error) {
-		return openSnapshots(dir, retainSnapshots, r.log)
+		return openSnapshots(dir, retainSnapshots, r.cfg.FreeSpace, r.log)
 	}, r.fail)
 	if err != nil {
 		return err
@@ -229,7 +241,7 @@ func (r *Replica) openRaft() (err error) {
 		Timeout: 5 * time.Second,
 		Logger:  logger.Named("net"),
 	})
-	r.transport = newTransport(r.ctx, r.trans, r.peers, r.confirmed.Load)
+	r.transport = newTransport(r.ctx, r.trans, r.peers, r.confirmed.Load, r.cfg.Full)
 	r.transport.term = func() uint64 { return r.raft.CurrentTerm() }
 
 	c := raft.DefaultConfig()

@@ -61,9 +61,9 @@ type snapshotStore struct {
 
 // openSnapshots opens or creates the folder of snapshots and removes what a
 // crash has left half done.
-func openSnapshots(dir string, retain int, log *slog.Logger) (*snapshotStore, error) {
+func openSnapshots(dir string, retain int, free func(dir string) (uint64, error), log *slog.Logger) (*snapshotStore, error) {
 	s := &snapshotStore{
-		dir: dir, retain: retain, log: log, link: os.Link, free: freeSpace,
+		dir: dir, retain: retain, log: log, link: os.Link, free: free,
 		pins: map[string]int{}, warned: map[string]bool{},
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -20,9 +20,12 @@ import (
 	"github.com/kissvdb/kissvdb/fault"
 )
 
+// plenty of room is left everywhere.
+func plenty(string) (uint64, error) { return 1 << 40, nil }
+
 func openTestSnapshots(t *testing.T, dir string) *snapshotStore {
 	t.Helper()
-	s, err := openSnapshots(dir, 2, slog.New(slog.DiscardHandler))
+	s, err := openSnapshots(dir, 2, plenty, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

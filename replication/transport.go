@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ const maxAppendBytes = 32 << 20
 //     peer answers a handshake.
 //   - A node votes, asks for votes and lets itself be told to stand only after
 //     a majority confirmed that it has not lost what it promised.
+//   - A node whose disk is nearly full takes no entries.
 //   - Messages are bounded in bytes, and a snapshot that stops coming is cut off.
 type transport struct {
 	*raft.NetworkTransport
@@ -30,6 +32,7 @@ type transport struct {
 	term      func() uint64
 	consumer  chan raft.RPC
 	ctx       context.Context
+	full      func() bool    // no room for entries
 	stall     time.Duration  // of an incoming snapshot
 	wg        sync.WaitGroup // of the watchers of installs
 
@@ -37,11 +40,12 @@ type transport struct {
 	suspect map[raft.ServerID]bool // whose last message failed
 }
 
-func newTransport(ctx context.Context, inner *raft.NetworkTransport, p *peers, confirmed func() bool) *transport {
+func newTransport(ctx context.Context, inner *raft.NetworkTransport, p *peers, confirmed, full func() bool) *transport {
 	return &transport{
 		NetworkTransport: inner,
 		peers:            p,
 		confirmed:        confirmed,
+		full:             full,
 		consumer:         make(chan raft.RPC),
 		ctx:              ctx,
 		stall:            installStall,
@@ -68,6 +72,10 @@ func (t *transport) filter() {
 			if _, ok := rpc.Command.(*raft.InstallSnapshotRequest); ok {
 				rpc = t.watchInstall(rpc)
 			}
+			if carriesEntries(rpc.Command) && t.full() {
+				rpc.Respond(nil, errNoRoom)
+				continue
+			}
 			if !t.inject(t.ctx, rpc) {
 				rpc.Respond(nil, raft.ErrTransportShutdown)
 				return
@@ -85,6 +93,15 @@ func promises(command any) bool {
 		return true
 	}
 	return false
+}
+
+// errNoRoom refuses entries before they touch the log, where a failed write
+// would end the process. Reads and heartbeats go on.
+var errNoRoom = errors.New("replication: no room for entries on this node's disk")
+
+func carriesEntries(command any) bool {
+	req, ok := command.(*raft.AppendEntriesRequest)
+	return ok && len(req.Entries) > 0
 }
 
 // inject hands raft a message as if it had come from the network.

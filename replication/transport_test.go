@@ -35,7 +35,7 @@ func transportPair(t *testing.T, confirmed bool) (from, to *transport) {
 			Stream: p.streamLayer(), MaxPool: 2, Timeout: 5 * time.Second,
 			Logger: newRaftLogger(slog.New(slog.DiscardHandler), "raft"),
 		})
-		tr := newTransport(ctx, inner, p, func() bool { return confirmed })
+		tr := newTransport(ctx, inner, p, func() bool { return confirmed }, func() bool { return false })
 		tr.term = func() uint64 { return 1 }
 		go tr.filter()
 		t.Cleanup(func() { _, _ = inner.Close(), p.close() })
