@@ -51,7 +51,7 @@ type Config struct {
 	ProbeTimeout   time.Duration // bound of one round of questions to peers; default 1 s
 
 	Heartbeat        time.Duration // raft's heartbeat and election timeouts; default 1 s
-	SnapshotInterval time.Duration // how often a snapshot is considered; default 30 s, negative = never
+	SnapshotInterval time.Duration // how often a snapshot is considered; default 30 s, negative = never by time
 	SnapshotEntries  uint64        // entries since the last snapshot that make one due; default 8192
 	SnapshotBytes    uint64        // bytes that make one due; default 256 MiB
 	TrailingLogs     uint64        // entries kept behind a snapshot; default 4 x SnapshotEntries
@@ -352,13 +352,14 @@ func (r *Replica) stop() error {
 	return errors.Join(errs...)
 }
 
+// sizePeriod is how often the bytes since the last snapshot are looked at.
+const sizePeriod = 5 * time.Second
+
 // watchSize takes a snapshot when many bytes were applied since the last
-// one: raft itself counts entries only.
+// one, also where none is taken by time: raft itself counts entries only, and
+// without snapshots the log would grow for ever.
 func (r *Replica) watchSize() {
-	if r.cfg.SnapshotInterval < 0 {
-		return
-	}
-	tick := time.NewTicker(min(r.cfg.SnapshotInterval, 5*time.Second))
+	tick := time.NewTicker(sizePeriod)
 	defer tick.Stop()
 	for {
 		select {
