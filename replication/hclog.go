@@ -6,6 +6,8 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -16,10 +18,42 @@ type raftLogger struct {
 	hclog.Logger // a null logger: whatever is not overridden does nothing
 	base, to     *slog.Logger
 	name         string
+	said         *said
 }
 
 func newRaftLogger(base *slog.Logger, name string) *raftLogger {
-	return &raftLogger{Logger: hclog.NewNullLogger(), base: base, to: base.With("part", name), name: name}
+	return &raftLogger{Logger: hclog.NewNullLogger(), base: base, to: base.With("part", name), name: name, said: &said{at: map[string]time.Time{}}}
+}
+
+// said remembers which warnings were given lately: raft repeats itself twice
+// a second for as long as a peer is down.
+type said struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+const (
+	repeatAfter = 30 * time.Second
+	maxSaid     = 256
+)
+
+// again reports whether msg, about what its first argument names, was said
+// less than repeatAfter ago.
+func (s *said) again(msg string, args []any, now time.Time) bool {
+	key := msg
+	if len(args) > 1 {
+		key = fmt.Sprint(msg, args[1])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if last, ok := s.at[key]; ok && now.Sub(last) < repeatAfter {
+		return true
+	}
+	if len(s.at) >= maxSaid {
+		clear(s.at)
+	}
+	s.at[key] = now
+	return false
 }
 
 // noise are messages that say nothing a user could act on: connections end.
@@ -29,7 +63,7 @@ var noise = map[string]bool{
 }
 
 func (l *raftLogger) log(level slog.Level, msg string, args []any) {
-	if noise[msg] {
+	if noise[msg] || level >= slog.LevelWarn && l.said.again(msg, args, time.Now()) {
 		level = slog.LevelDebug
 	}
 	if !l.to.Enabled(context.Background(), level) {
@@ -72,12 +106,12 @@ func (l *raftLogger) Named(name string) hclog.Logger { return l.ResetNamed(l.nam
 
 // ResetNamed implements hclog.Logger.
 func (l *raftLogger) ResetNamed(name string) hclog.Logger {
-	return newRaftLogger(l.base, name)
+	return &raftLogger{Logger: l.Logger, base: l.base, to: l.base.With("part", name), name: name, said: l.said}
 }
 
 // With implements hclog.Logger.
 func (l *raftLogger) With(args ...any) hclog.Logger {
-	return &raftLogger{Logger: l.Logger, base: l.base.With(args...), to: l.to.With(args...), name: l.name}
+	return &raftLogger{Logger: l.Logger, base: l.base.With(args...), to: l.to.With(args...), name: l.name, said: l.said}
 }
 
 // StandardLogger implements hclog.Logger.
