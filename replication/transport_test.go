@@ -141,7 +141,8 @@ func (l *logCounter) count() int {
 func TestPeerThatWasDownIsNotBackedOff(t *testing.T) {
 	failed := &logCounter{text: "failed to appendEntries"}
 	c := startCluster(t, 3, func(cfg *Config) {
-		cfg.Logger = slog.New(slog.NewTextHandler(failed, nil))
+		// Repeated warnings are logged as debug.
+		cfg.Logger = slog.New(slog.NewTextHandler(failed, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	away := c.follower()
 	c.stop(away.id)
