@@ -139,12 +139,15 @@ func (c *testCluster) close() {
 
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	looks := time.NewTicker(5 * time.Millisecond)
+	defer looks.Stop()
+	deadline := time.After(20 * time.Second)
 	for !f() {
-		if time.Now().After(deadline) {
+		select {
+		case <-looks.C:
+		case <-deadline:
 			t.Fatalf("not in time: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }
 
