@@ -41,9 +41,14 @@ func TestSnapshotInstall(t *testing.T) {
 	away.Restart()
 	c.WaitApplied(offset)
 	away.expect("k39", "279", offset)
-	if !c.log.has("Installed remote snapshot") {
-		t.Error("the node caught up without a snapshot: this test shows nothing")
-	}
+	// raft says so a moment after the state is there. Without an install this
+	// test would show nothing.
+	c.wait("the log to tell of an installed snapshot", func() error {
+		if !c.log.has("Installed remote snapshot") {
+			return errNotYet
+		}
+		return nil
+	})
 	events, floor, err := readStream(c.ctx(), away.Client, offset)
 	if err != nil || floor != 1 {
 		t.Fatalf("stream of the node that was away: from %d, %d bytes, %v", floor, len(events), err)
