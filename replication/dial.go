@@ -95,7 +95,6 @@ func (p *peers) keep(r *remote, e endpoint, a *attempt) {
 	}
 	err = a.conn.run()
 	if p.ctx.Err() == nil {
-		p.reach.note(e.addr, false)
 		p.log.Debug("connection to a peer ended", "peer", e.id, "address", e.addr, "error", err)
 	}
 }

@@ -246,11 +246,7 @@ func (p *peers) dialPeer(ctx context.Context, kind connKind, addr, want string) 
 	defer cancel()
 	stop := context.AfterFunc(p.ctx, cancel)
 	defer stop()
-	c, remote, err := p.dialWithin(ctx, kind, addr, want)
-	if err == nil || !errors.Is(ctx.Err(), context.Canceled) { // who left has learned nothing
-		p.reach.note(addr, err == nil)
-	}
-	return c, remote, err
+	return p.dialWithin(ctx, kind, addr, want)
 }
 
 func (p *peers) dialWithin(ctx context.Context, kind connKind, addr, want string) (*peerConn, preface, error) {

@@ -126,9 +126,6 @@ func TestHandshakeRefusals(t *testing.T) {
 			if !errors.Is(err, errNotSent) {
 				t.Errorf("err = %v, want errNotSent", err)
 			}
-			if b.reachable(a.address()) {
-				t.Error("a refusing peer is called reachable")
-			}
 		})
 	}
 }

@@ -6,13 +6,12 @@ import (
 	"time"
 )
 
-// reach knows which peers answered last, and waits for those that did not.
+// reach waits for peers that do not answer.
 type reach struct {
 	peers *peers
 
-	mu       sync.Mutex // guards what follows
-	answered map[string]bool
-	probers  map[target]*prober
+	mu      sync.Mutex // guards probers
+	probers map[target]*prober
 }
 
 // target is a node at an address; id "" = whoever is there.
@@ -29,22 +28,7 @@ type prober struct {
 }
 
 func newReach(p *peers) *reach {
-	return &reach{peers: p, answered: map[string]bool{}, probers: map[target]*prober{}}
-}
-
-// note remembers the outcome of the last contact.
-func (r *reach) note(addr string, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.answered[addr] = ok
-}
-
-// reachable reports whether the peer at addr answered when it was last asked,
-// and has not broken its connection since. It asks nothing itself.
-func (p *peers) reachable(addr string) bool {
-	p.reach.mu.Lock()
-	defer p.reach.mu.Unlock()
-	return p.reach.answered[addr]
+	return &reach{peers: p, probers: map[target]*prober{}}
 }
 
 // waitReachable returns once the node id ("" = any) answers a handshake at
