@@ -1,0 +1,2 @@
+// Package kernel has the inner loops of vector search.
+package kernel
