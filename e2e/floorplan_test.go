@@ -17,15 +17,25 @@ import (
 var floorPlan = map[string][]string{
 	"cmd/kissvdb":       {"api", "node", "fsm/event", "fault", "cmd/kissvdb/bench"},
 	"cmd/kissvdb/bench": {},
-	"api":               {"node", "fsm", "fsm/state", "fsm/event", "fsm/record", "fault"},
-	"node":              {"replication", "fsm", "fsm/state", "fsm/event", "fsm/record", "fault"},
-	"replication":       {"fault"},
-	"fsm":               {"fsm/state", "fsm/event", "fsm/record", "fault"},
-	"fsm/state":         {"fsm/record", "fault"},
-	"fsm/event":         {"fsm/record", "fault"},
-	"fsm/record":        {"fault"},
-	"fault":             {},
-	"e2e":               {"api", "node", "fsm", "fsm/state", "fsm/event", "fsm/record", "fault"},
+
+	"api":         {"node", "fsm", "fsm/state", "fsm/vector", "fsm/filter", "fsm/event", "fsm/record", "fault"},
+	"node":        {"replication", "fsm", "fsm/state", "fsm/vector", "fsm/filter", "fsm/event", "fsm/record", "fault"},
+	"replication": {"fault"},
+
+	"fsm":        {"fsm/state", "fsm/vector", "fsm/event", "fsm/record", "fault"},
+	"fsm/state":  {"fsm/record", "fault"},
+	"fsm/event":  {"fsm/record", "fault"},
+	"fsm/filter": {"fault"},
+	"fsm/record": {"fault"},
+
+	"fsm/vector":            {"fsm/filter", "fsm/vector/hnsw", "fsm/vector/sq8", "fsm/vector/kernel", "fsm/record", "fault"},
+	"fsm/vector/hnsw":       {"fsm/vector/sq8", "fsm/vector/kernel"},
+	"fsm/vector/sq8":        {"fsm/vector/kernel"},
+	"fsm/vector/kernel":     {},
+	"fsm/vector/kernel/gen": {},
+
+	"fault": {},
+	"e2e":   {"api", "node", "fsm", "fsm/state", "fsm/vector", "fsm/filter", "fsm/event", "fsm/record", "fault"},
 }
 
 // topFolders is every folder of the repository's root but those with a dot.

@@ -19,11 +19,11 @@ const (
 // chunk is a run of rows. The writer fills rows that no reader knows of yet;
 // what a reader may see changes no more, but for died and codes.
 type chunk struct {
-	first   uint32           // number of its first row
-	vectors []float32        // as sent, each padded with zeros to the stride
-	scale   []float32        // what a row's float32 product is multiplied with: 1/norm for cosine, 1 for dot, 0 for a zero vector under cosine, NaN for a wild row
-	norm    []float64        // Euclidean, from kernel.Dot64; nil for dot
-	died    []atomic.Uint64  // offset from which a row is dead; 0 = it lives
+	first   uint32          // number of its first row
+	vectors []float32       // as sent, each padded with zeros to the stride
+	scale   []float32       // what a row's float32 product is multiplied with: 1/norm for cosine, 1 for dot, 0 for a zero vector under cosine, NaN for a wild row
+	norm    []float64       // Euclidean, from kernel.Dot64; nil for dot
+	died    []atomic.Uint64 // offset from which a row is dead; 0 = it lives
 	points  []point
 	codes   atomic.Pointer[codes] // nil until the chunk is full and encoded, and again once all of it is in graphs
 }

@@ -26,11 +26,11 @@ type Info struct {
 	Upserts uint64 // points written over the collection's life: add, upsert and update
 	Offset  uint64 // of the collection's newest event
 
-	Deleted   uint64 // rows that are dead and not vacuumed yet
-	Segments  int    // graphs, plus one for rows that are in none
-	Unindexed uint64 // live points that are in no graph yet
-	FileBytes int64  // size of vectors.bin
-	IndexBytes int64 // size of the graphs
+	Deleted    uint64 // rows that are dead and not vacuumed yet
+	Segments   int    // graphs, plus one for rows that are in none
+	Unindexed  uint64 // live points that are in no graph yet
+	FileBytes  int64  // size of vectors.bin
+	IndexBytes int64  // size of the graphs
 
 	Builds       uint64  // graphs built since the start
 	BuildSeconds float64 // time their building took
