@@ -137,8 +137,8 @@ func (e *Event) Document() (collection, id string, ok bool) {
 
 // CollectionName reports whether s may name a collection: [A-Za-z0-9_.-]+
 // without a leading dot. Such a name is safe as a folder's.
-func CollectionName(s string) bool {
-	if s == "" || s[0] == '.' {
+func CollectionName[T ~string | ~[]byte](s T) bool {
+	if len(s) == 0 || s[0] == '.' {
 		return false
 	}
 	for i := range len(s) {

@@ -36,7 +36,7 @@ func FuzzEvent(f *testing.F)  { fuzzDecoder(f, eventSamples(), decoder(record.De
 
 // FuzzRecord picks the decoder by the kind, as applying a record does.
 func FuzzRecord(f *testing.F) {
-	fuzzDecoder(f, recordSamples(), func(b []byte) (any, []byte, error) {
+	fuzzDecoder(f, append(recordSamples(), vectorSamples()...), func(b []byte) (any, []byte, error) {
 		switch record.KindOf(b) {
 		case record.KindStatePut:
 			return decoder(record.DecodeStatePut)(b)
@@ -48,6 +48,22 @@ func FuzzRecord(f *testing.F) {
 			return decoder(record.DecodeStateBatch)(b)
 		case record.KindChecksum:
 			return decoder(record.DecodeChecksum)(b)
+		case record.KindVectorCreate:
+			return decoder(record.DecodeVectorCreate)(b)
+		case record.KindVectorDrop:
+			return decoder(record.DecodeVectorDrop)(b)
+		case record.KindVectorPut:
+			return decoder(record.DecodeVectorPut)(b)
+		case record.KindVectorUpdate:
+			return decoder(record.DecodeVectorUpdate)(b)
+		case record.KindVectorDelete:
+			return decoder(record.DecodeVectorDelete)(b)
+		case record.KindVectorPutBatch:
+			return decoder(record.DecodeVectorPutBatch)(b)
+		case record.KindVectorDeleteBatch:
+			return decoder(record.DecodeVectorDeleteBatch)(b)
+		case record.KindVectorVacuum:
+			return decoder(record.DecodeVectorVacuum)(b)
 		}
 		return nil, nil, record.ErrCorrupt
 	})

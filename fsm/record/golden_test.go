@@ -134,6 +134,7 @@ func TestGolden(t *testing.T) {
 	for file, samples := range map[string][]sample{
 		"entry-v1.golden":  entrySamples(),
 		"record-v1.golden": recordSamples(),
+		"vector-v1.golden": vectorSamples(),
 		"result-v1.golden": resultSamples(),
 		"event-v1.golden":  eventSamples(),
 	} {

@@ -5,11 +5,19 @@ type Kind uint8
 
 // The kinds of records.
 const (
-	KindStatePut    Kind = 1
-	KindStateDelete Kind = 2
-	KindStateExpire Kind = 3
-	KindStateBatch  Kind = 4
-	KindChecksum    Kind = 5
+	KindStatePut          Kind = 1
+	KindStateDelete       Kind = 2
+	KindStateExpire       Kind = 3
+	KindStateBatch        Kind = 4
+	KindChecksum          Kind = 5
+	KindVectorCreate      Kind = 6
+	KindVectorDrop        Kind = 7
+	KindVectorPut         Kind = 8
+	KindVectorUpdate      Kind = 9
+	KindVectorDelete      Kind = 10
+	KindVectorPutBatch    Kind = 11
+	KindVectorDeleteBatch Kind = 12
+	KindVectorVacuum      Kind = 13
 )
 
 // KindOf returns the kind of an encoded record, 0 for an empty one.
@@ -155,10 +163,7 @@ func DecodeStateBatch(rec []byte) (StateBatch, error) {
 	r := Reader{b: rec}
 	expectKind(&r, KindStateBatch)
 	b := StateBatch{Atomic: r.flags(flagAtomic, "batch flags")&flagAtomic != 0}
-	n := r.Count("batch operations")
-	if n > MaxBatch {
-		return StateBatch{}, corrupt("batch operations")
-	}
+	n := r.operations("batch operations")
 	b.Puts = make([]StatePut, 0, min(n, len(r.b)/minBatchPut))
 	for range n {
 		one := r.Bytes("batch operation")
@@ -186,6 +191,16 @@ func DecodeChecksum(rec []byte) (Checksum, error) {
 	r := Reader{b: rec}
 	expectKind(&r, KindChecksum)
 	return Checksum{}, r.Done("checksum")
+}
+
+// operations reads how many operations a batch holds.
+func (r *Reader) operations(what string) int {
+	n := r.Count(what)
+	if n > MaxBatch {
+		r.fail(what)
+		return 0
+	}
+	return n
 }
 
 func expectKind(r *Reader, want Kind) {

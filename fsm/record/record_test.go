@@ -11,7 +11,7 @@ import (
 // TestDecodeRefusesEveryCut cuts every sample at every place, and adds a byte:
 // none of it decodes, all of it says ErrCorrupt.
 func TestDecodeRefusesEveryCut(t *testing.T) {
-	for _, samples := range [][]sample{entrySamples(), recordSamples(), resultSamples(), eventSamples()} {
+	for _, samples := range [][]sample{entrySamples(), recordSamples(), vectorSamples(), resultSamples(), eventSamples()} {
 		for _, s := range samples {
 			for n := range s.bytes {
 				if _, _, err := s.decode(s.bytes[:n:n]); !errors.Is(err, record.ErrCorrupt) {
