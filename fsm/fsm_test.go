@@ -94,12 +94,13 @@ func snapshot(t testing.TB, f *fsm.FSM) []byte {
 	return persisted(t, persist)
 }
 
-func persisted(t testing.TB, persist func(io.Writer, func(string) error) error) []byte {
+func persisted(t testing.TB, persist func(io.Writer, func(*os.File, int64) error) error) []byte {
 	t.Helper()
 	var whole bytes.Buffer
 	var attached [][]byte
-	if err := persist(&whole, func(path string) error {
-		b, err := os.ReadFile(path)
+	if err := persist(&whole, func(f *os.File, size int64) error {
+		b := make([]byte, size)
+		_, err := io.ReadFull(io.NewSectionReader(f, 0, size), b)
 		attached = append(attached, b)
 		return err
 	}); err != nil {

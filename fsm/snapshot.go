@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/kissvdb/kissvdb/fsm/event"
 	"github.com/kissvdb/kissvdb/fsm/record"
@@ -43,7 +44,7 @@ func (z *frozen) appendPosition(dst []byte) []byte {
 // Snapshot freezes all stores, in O(1). persist writes them to w and then has
 // the event segments attached behind that; it may run on any goroutine, beside
 // everything else. release must be called once persist is done, or instead.
-func (f *FSM) Snapshot() (persist func(w io.Writer, attach func(path string) error) error, release func(), err error) {
+func (f *FSM) Snapshot() (persist func(w io.Writer, attach func(f *os.File, size int64) error) error, release func(), err error) {
 	if f.failed != nil {
 		return nil, nil, f.failed
 	}
@@ -63,7 +64,7 @@ type snapshot struct {
 
 // persist writes the stores in blocks, and behind them the events in their
 // own format.
-func (s *snapshot) persist(w io.Writer, attach func(path string) error) error {
+func (s *snapshot) persist(w io.Writer, attach func(f *os.File, size int64) error) error {
 	bw := bufio.NewWriterSize(w, snapshotBuffer)
 	if err := s.writeBlocks(bw); err != nil {
 		return fmt.Errorf("write snapshot: %w", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/hashicorp/raft"
 )
@@ -20,12 +21,14 @@ type StateMachine interface {
 	// record. An error is fatal: the node stops.
 	Apply(index, term uint64, entry []byte) ([][]byte, error)
 	// Snapshot freezes the state in O(1). persist does the I/O later, on
-	// another goroutine, beside further Applies; attach names an immutable
-	// file whose whole content follows, in the stream, everything written to
-	// w. release is always called, once.
-	Snapshot() (persist func(w io.Writer, attach func(path string) error) error, release func(), err error)
+	// another goroutine, beside further Applies. attach appends the first size
+	// bytes of f, which nobody may ever change again, behind everything
+	// written to w; what is appended to f later is not part of the snapshot.
+	// f must be open for reading and stays the caller's. release is always
+	// called, once.
+	Snapshot() (persist func(w io.Writer, attach func(f *os.File, size int64) error) error, release func(), err error)
 	// Restore replaces the state by what persist wrote and the attached
-	// files, in order. It builds aside, then swaps. r may be left unread.
+	// bytes, in order. It builds aside, then swaps. r may be left unread.
 	Restore(r io.Reader) error
 }
 
@@ -153,12 +156,14 @@ func (m *machine) Restore(rc io.ReadCloser) error {
 // frozen is a raft.FSMSnapshot.
 type frozen struct {
 	header  snapshotHeader
-	persist func(w io.Writer, attach func(path string) error) error
+	persist func(w io.Writer, attach func(f *os.File, size int64) error) error
 	release func()
 }
 
 // attacher is what our own snapshot sink offers beyond raft's.
-type attacher interface{ Attach(path string) error }
+type attacher interface {
+	Attach(f *os.File, size int64) error
+}
 
 // Persist implements raft.FSMSnapshot, beside further applies.
 func (f *frozen) Persist(sink raft.SnapshotSink) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"testing"
 	"time"
 
@@ -33,9 +34,9 @@ func (t *tape) Apply(_, _ uint64, entry []byte) ([][]byte, error) {
 	return records, nil
 }
 
-func (t *tape) Snapshot() (func(io.Writer, func(string) error) error, func(), error) {
+func (t *tape) Snapshot() (func(io.Writer, func(*os.File, int64) error) error, func(), error) {
 	frozen := encodeList(nil, t.entries)
-	persist := func(w io.Writer, _ func(string) error) error {
+	persist := func(w io.Writer, _ func(*os.File, int64) error) error {
 		_, err := w.Write(frozen)
 		return err
 	}

@@ -28,14 +28,14 @@ type snapshotMeta struct {
 	Term               uint64               `json:"term"`
 	Configuration      raft.Configuration   `json:"configuration"`
 	ConfigurationIndex uint64               `json:"configuration_index"`
-	Files              []snapshotFile       `json:"files"` // in the order of their content
+	Files              []snapshotFile       `json:"files"` // in the order of their content: data, then the parts
 }
 
 // snapshotFile is one file of a snapshot and how to recognise it.
 type snapshotFile struct {
 	Name string `json:"name"`
-	Size int64  `json:"size"`
-	Sum  uint32 `json:"crc32c"`
+	Size int64  `json:"size"`   // bytes of it that are the snapshot's, from the first
+	Sum  uint32 `json:"crc32c"` // of these
 }
 
 // sealedMeta is the file: the meta data's bytes and their checksum.
@@ -81,7 +81,8 @@ func (m snapshotMeta) write(dir string) error {
 }
 
 // readSnapshotMeta reads and checks a snapshot's meta data, and that every
-// file is there in full. It does not read the files.
+// file is there in full. It does not read the files. What was attached may
+// have grown since, behind the bytes that are the snapshot's.
 func readSnapshotMeta(dir, id string) (snapshotMeta, error) {
 	var m snapshotMeta
 	path := filepath.Join(dir, id, snapshotMetaFile)
@@ -102,12 +103,12 @@ func readSnapshotMeta(dir, id string) (snapshotMeta, error) {
 	if m.ID != id {
 		return m, fmt.Errorf("%w: meta data of %s", errSnapshotDamaged, m.ID)
 	}
-	for _, f := range m.Files {
+	for i, f := range m.Files {
 		info, err := os.Stat(filepath.Join(dir, id, f.Name))
 		if err != nil {
 			return m, err
 		}
-		if info.Size() != f.Size {
+		if info.Size() < f.Size || i == 0 && info.Size() != f.Size {
 			return m, fmt.Errorf("%w: %s has %d bytes of %d", errSnapshotDamaged, f.Name, info.Size(), f.Size)
 		}
 	}
@@ -128,6 +129,9 @@ func decodeSnapshotMeta(b []byte) (snapshotMeta, error) {
 	}
 	if m.Format != snapshotFormat || m.Version != snapshotVersionOfRaft {
 		return m, fmt.Errorf("snapshot of format %d and version %d is not known", m.Format, m.Version)
+	}
+	if len(m.Files) == 0 || m.Files[0].Name != snapshotDataFile {
+		return m, fmt.Errorf("%w: meta data without %s", errSnapshotDamaged, snapshotDataFile)
 	}
 	for _, f := range m.Files {
 		if !filepath.IsLocal(f.Name) || filepath.Base(f.Name) != f.Name || f.Size < 0 {

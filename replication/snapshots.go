@@ -30,7 +30,9 @@ var (
 //	<term>-<index>-<ms>/       one snapshot, complete
 //	    meta.json              what it is, with the size and checksum of every file
 //	    data                   what was written to the sink
-//	    001.part, 002.part ... immutable files that were attached, as hard links
+//	    001.part, 002.part ... files that were attached, as hard links: of each only
+//	                           the first bytes, as many as meta.json says, are the
+//	                           snapshot's, and these never change
 //	<term>-<index>-<ms>.tmp/   one being written, or being removed
 //
 // The content of a snapshot is data and then the parts in order.
@@ -45,7 +47,7 @@ const (
 const snapshotReserve = 64 << 20
 
 // snapshotStore keeps the newest snapshots as folders of checksummed files.
-// A snapshot that is being read is never removed. All methods are safe for
+// A snapshot that is pinned, say because it is being read, is never removed. All methods are safe for
 // concurrent use.
 type snapshotStore struct {
 	dir    string
@@ -55,7 +57,7 @@ type snapshotStore struct {
 	free   func(dir string) (uint64, error) // bytes left on the disk
 
 	mu     sync.Mutex      // guards what follows
-	pins   map[string]int  // readers by id
+	pins   map[string]int  // by id, who reads it or has need of its files
 	warned map[string]bool // damaged snapshots the log speaks of already
 }
 
@@ -217,9 +219,7 @@ func (s *snapshotStore) checkRoom() error {
 // closed. A file that is not what it was when it was written ends the reader
 // with an error, before its last bytes are handed out.
 func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
-	s.mu.Lock()
-	s.pins[id]++
-	s.mu.Unlock()
+	s.pin(id)
 	m, err := readSnapshotMeta(s.dir, id)
 	if err != nil {
 		s.unpin(id)
@@ -228,11 +228,20 @@ func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, erro
 	return m.raft(), newSnapshotReader(filepath.Join(s.dir, id), m.Files, func() { s.unpin(id) }), nil
 }
 
-// unpin ends a reader and removes what waited for it.
-func (s *snapshotStore) unpin(id string) {
+// pin keeps a snapshot from being removed until unpin.
+func (s *snapshotStore) pin(id string) {
 	s.mu.Lock()
-	if s.pins[id]--; s.pins[id] <= 0 {
-		delete(s.pins, id)
+	defer s.mu.Unlock()
+	s.pins[id]++
+}
+
+// unpin ends pins and removes what waited for them, and all that is too old.
+func (s *snapshotStore) unpin(ids ...string) {
+	s.mu.Lock()
+	for _, id := range ids {
+		if s.pins[id]--; s.pins[id] <= 0 {
+			delete(s.pins, id)
+		}
 	}
 	s.mu.Unlock()
 	if err := s.reap(); err != nil {
@@ -241,7 +250,7 @@ func (s *snapshotStore) unpin(id string) {
 }
 
 // reap removes every snapshot that is older than the newest intact ones to
-// retain, damaged ones too, unless it is being read.
+// retain, damaged ones too, unless it is pinned.
 func (s *snapshotStore) reap() error {
 	metas, err := s.intact()
 	if err != nil || len(metas) < s.retain {
@@ -272,7 +281,7 @@ func (s *snapshotStore) remove(id string) error {
 	return os.RemoveAll(path + snapshotTmp)
 }
 
-// hide renames the folder unless somebody reads it.
+// hide renames the folder unless it is pinned.
 func (s *snapshotStore) hide(id, path string) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

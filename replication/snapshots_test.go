@@ -43,6 +43,21 @@ func createSnapshot(t *testing.T, s *snapshotStore, index, term uint64) *snapsho
 	return sink.(*snapshotSink)
 }
 
+// attach attaches the whole file at path, as it is now.
+func attach(t *testing.T, sink *snapshotSink, path string) error {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sink.Attach(f, info.Size())
+}
+
 // takeSnapshot writes data and attaches files.
 func takeSnapshot(t *testing.T, s *snapshotStore, index, term uint64, data string, files ...string) (id string) {
 	t.Helper()
@@ -51,7 +66,7 @@ func takeSnapshot(t *testing.T, s *snapshotStore, index, term uint64, data strin
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		if err := sink.Attach(f); err != nil {
+		if err := attach(t, sink, f); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -190,7 +205,7 @@ func TestSnapshotCloseAndCancel(t *testing.T) {
 		t.Errorf("Cancel after Close: %v, %v", err, listed(t, s))
 	}
 	sink = createSnapshot(t, s, 2, 1)
-	if err := sink.Attach(writeFile(t, t.TempDir(), "x", "x")); err != nil {
+	if err := attach(t, sink, writeFile(t, t.TempDir(), "x", "x")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := sink.Write([]byte("late")); !errors.Is(err, errSnapshotSequence) {
@@ -207,7 +222,7 @@ func TestSnapshotCloseAndCancel(t *testing.T) {
 	if got := folders(t, dir); len(got) != 1 {
 		t.Errorf("folders = %v", got)
 	}
-	if err := sink.Attach("x"); !errors.Is(err, errSnapshotSequence) {
+	if err := sink.Attach(nil, 0); !errors.Is(err, errSnapshotSequence) {
 		t.Errorf("attach after cancel: %v", err)
 	}
 	if _, err := s.Create(0, 1, 1, testConfiguration, 1, nil); err == nil {
@@ -219,8 +234,15 @@ func TestSnapshotFailedAttachLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	s := openTestSnapshots(t, dir)
 	sink := createSnapshot(t, s, 1, 1)
-	if err := sink.Attach(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("err = %v", err)
+	f, err := os.Open(writeFile(t, t.TempDir(), "segment", "sealed"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, size := range []int64{-1, 7} {
+		if err := sink.Attach(f, size); err == nil {
+			t.Errorf("%d bytes of six were attached", size)
+		}
 	}
 	if err := sink.Cancel(); err != nil || len(folders(t, dir)) != 0 {
 		t.Errorf("%v %v", err, folders(t, dir))
@@ -275,7 +297,7 @@ func TestSnapshotCopiesWhereLinksFail(t *testing.T) {
 	s := openTestSnapshots(t, t.TempDir())
 	s.link = func(string, string) error { return syscall.EIO }
 	sink := createSnapshot(t, s, 1, 1)
-	if err := sink.Attach(writeFile(t, t.TempDir(), "segment", "sealed")); !errors.Is(err, syscall.EIO) {
+	if err := attach(t, sink, writeFile(t, t.TempDir(), "segment", "sealed")); !errors.Is(err, syscall.EIO) {
 		t.Errorf("err = %v", err)
 	}
 	_ = sink.Cancel()

@@ -59,11 +59,11 @@ func (f *Frozen) Release() {
 	})
 }
 
-// Persist writes the snapshot to w and then attaches the sealed files, to be
-// copied behind what was written. It may run beside all methods of the log. A
+// Persist writes the snapshot to w and then attaches the sealed files, whose
+// bytes follow what was written. It may run beside all methods of the log. A
 // damaged segment is left out, with all before it: a snapshot never spreads
 // damage, and is never refused for it.
-func (f *Frozen) Persist(w io.Writer, attach func(path string) error) error {
+func (f *Frozen) Persist(w io.Writer, attach func(f *os.File, size int64) error) error {
 	bw := bufio.NewWriterSize(w, 4*blockSize)
 	if f.log.cfg.Dir == "" {
 		if err := f.persistEvents(bw); err != nil {
@@ -94,11 +94,20 @@ func (f *Frozen) Persist(w io.Writer, attach func(path string) error) error {
 		if !seg.sealed {
 			continue
 		}
-		if err := attach(seg.path); err != nil {
+		if err := attachSealed(seg, attach); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func attachSealed(seg *segment, attach func(f *os.File, size int64) error) error {
+	file, err := os.Open(seg.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close() // only read
+	return attach(file, seg.size)
 }
 
 func (f *Frozen) manifest(segs []*segment) *manifest {

@@ -197,19 +197,17 @@ func files(t testing.TB, dir string) []string {
 func snapshot(t testing.TB, f *Frozen) []byte {
 	t.Helper()
 	var buf bytes.Buffer
-	var attached []string
-	err := f.Persist(&buf, func(path string) error {
-		attached = append(attached, path)
-		return nil
+	var attached [][]byte
+	err := f.Persist(&buf, func(f *os.File, size int64) error {
+		b := make([]byte, size)
+		_, err := io.ReadFull(io.NewSectionReader(f, 0, size), b)
+		attached = append(attached, b)
+		return err
 	})
 	if err != nil {
 		t.Fatalf("Persist: %v", err)
 	}
-	for _, path := range attached {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for _, b := range attached {
 		buf.Write(b)
 	}
 	return buf.Bytes()
