@@ -7,13 +7,25 @@ type EventType uint8
 
 // The types of events.
 const (
-	StateUpdated EventType = 1
-	StateDeleted EventType = 2
+	StateUpdated            EventType = 1
+	StateDeleted            EventType = 2
+	VectorCollectionCreated EventType = 3
+	VectorCollectionDeleted EventType = 4
+	VectorAdded             EventType = 5
+	VectorUpserted          EventType = 6
+	VectorUpdated           EventType = 7
+	VectorDeleted           EventType = 8
 )
 
 var eventNames = map[EventType]string{
-	StateUpdated: "state_updated",
-	StateDeleted: "state_deleted",
+	StateUpdated:            "state_updated",
+	StateDeleted:            "state_deleted",
+	VectorCollectionCreated: "vector_collection_created",
+	VectorCollectionDeleted: "vector_collection_deleted",
+	VectorAdded:             "vector_added",
+	VectorUpserted:          "vector_upserted",
+	VectorUpdated:           "vector_updated",
+	VectorDeleted:           "vector_deleted",
 }
 
 // String returns the type as clients see it, such as "state_updated".
@@ -50,20 +62,34 @@ func (r Reason) String() string {
 // hash chain runs over; its JSON form is a pure function of it.
 //
 // Layout: version byte, type, offset, time (ms), tx first, tx last (both 0
-// outside a transaction), then per type:
-// StateUpdated: key, value, revision, expires at (0 = never);
-// StateDeleted: key, reason byte.
+// outside a transaction), key, then per type:
+// StateUpdated: value, revision, expires at (0 = never);
+// StateDeleted: reason byte;
+// VectorCollectionCreated: collection, dim, metric byte;
+// VectorCollectionDeleted: collection;
+// VectorAdded, VectorUpserted, VectorUpdated: collection, id, meta, vector;
+// VectorDeleted: collection, id.
+// Only the events of the state have a key; it is empty in the others.
 type Event struct {
 	Offset          uint64
 	Time            int64 // the store's time, Unix ms
 	Type            EventType
 	TxFirst, TxLast uint64
 
+	// Of the state.
 	Key       []byte
 	Value     []byte // compact JSON
 	Revision  uint64
 	ExpiresAt uint64 // Unix ms; 0 = never
 	Reason    Reason
+
+	// Of vectors.
+	Collection []byte
+	ID         []byte
+	Meta       []byte // compact JSON; empty = null
+	Vector     []byte // float32, little endian
+	Dim        uint64
+	Metric     Metric
 }
 
 const eventVersion = 1
@@ -83,11 +109,25 @@ func (e *Event) Append(dst []byte) []byte {
 		dst = AppendUint(dst, e.ExpiresAt)
 	case StateDeleted:
 		dst = append(dst, byte(e.Reason))
+	case VectorCollectionCreated:
+		dst = AppendBytes(dst, e.Collection)
+		dst = AppendUint(dst, e.Dim)
+		dst = append(dst, byte(e.Metric))
+	case VectorCollectionDeleted:
+		dst = AppendBytes(dst, e.Collection)
+	case VectorAdded, VectorUpserted, VectorUpdated:
+		dst = AppendBytes(dst, e.Collection)
+		dst = AppendBytes(dst, e.ID)
+		dst = appendMeta(dst, e.Meta)
+		dst = AppendBytes(dst, e.Vector)
+	case VectorDeleted:
+		dst = AppendBytes(dst, e.Collection)
+		dst = AppendBytes(dst, e.ID)
 	}
 	return dst
 }
 
-// DecodeEvent parses an event. Key and Value are slices of b.
+// DecodeEvent parses an event. Its byte slices are slices of b.
 func DecodeEvent(b []byte) (Event, error) {
 	r := Reader{b: b}
 	if v := r.Byte("event version"); r.err == nil && v != eventVersion {
@@ -98,26 +138,53 @@ func DecodeEvent(b []byte) (Event, error) {
 	e.Time = r.Time("event time")
 	e.TxFirst = r.Uint("event tx")
 	e.TxLast = r.Uint("event tx")
-	e.Key = r.Bytes("event key")
+	key := r.Bytes("event key")
 	switch e.Type {
-	case StateUpdated:
-		e.Value = r.Bytes("event value")
-		e.Revision = r.Uint("event revision")
-		e.ExpiresAt = r.Uint("event expiry")
-	case StateDeleted:
-		e.Reason = Reason(r.Byte("event reason"))
-		if e.Reason != Explicit && e.Reason != TTL {
-			r.fail("event reason")
+	case StateUpdated, StateDeleted:
+		e.Key = key
+		e.decodeState(&r)
+	case VectorCollectionCreated, VectorCollectionDeleted, VectorAdded, VectorUpserted, VectorUpdated, VectorDeleted:
+		if len(key) > 0 {
+			r.fail("event key")
 		}
+		e.decodeVector(&r)
 	default:
-		if r.err == nil {
-			return Event{}, corrupt("unknown event type")
-		}
+		r.fail("unknown event type")
 	}
 	if err := r.Done("event"); err != nil {
 		return Event{}, err
 	}
 	return e, nil
+}
+
+// decodeState reads what follows the key of a change of the state.
+func (e *Event) decodeState(r *Reader) {
+	if e.Type == StateUpdated {
+		e.Value = r.Bytes("event value")
+		e.Revision = r.Uint("event revision")
+		e.ExpiresAt = r.Uint("event expiry")
+		return
+	}
+	e.Reason = Reason(r.Byte("event reason"))
+	if e.Reason != Explicit && e.Reason != TTL {
+		r.fail("event reason")
+	}
+}
+
+// decodeVector reads what follows the key of a change of vectors.
+func (e *Event) decodeVector(r *Reader) {
+	e.Collection = r.collection("event collection")
+	switch e.Type {
+	case VectorCollectionCreated:
+		e.Dim = r.dim("event dim")
+		e.Metric = r.metric("event metric")
+	case VectorAdded, VectorUpserted, VectorUpdated:
+		e.ID = r.Bytes("event id")
+		e.Meta = r.meta("event meta")
+		e.Vector = r.vector("event vector")
+	case VectorDeleted:
+		e.ID = r.Bytes("event id")
+	}
 }
 
 // Document returns the collection and id when the event's key is that of a

@@ -30,9 +30,13 @@ func fuzzDecoder(f *testing.F, seeds []sample, decode func([]byte) (any, []byte,
 	})
 }
 
-func FuzzEntry(f *testing.F)  { fuzzDecoder(f, entrySamples(), decodeEntry) }
-func FuzzResult(f *testing.F) { fuzzDecoder(f, resultSamples(), decoder(record.DecodeResult)) }
-func FuzzEvent(f *testing.F)  { fuzzDecoder(f, eventSamples(), decoder(record.DecodeEvent)) }
+func FuzzEntry(f *testing.F) { fuzzDecoder(f, entrySamples(), decodeEntry) }
+func FuzzResult(f *testing.F) {
+	fuzzDecoder(f, append(resultSamples(), vectorResultSamples()...), decoder(record.DecodeResult))
+}
+func FuzzEvent(f *testing.F) {
+	fuzzDecoder(f, append(eventSamples(), vectorEventSamples()...), decoder(record.DecodeEvent))
+}
 
 // FuzzRecord picks the decoder by the kind, as applying a record does.
 func FuzzRecord(f *testing.F) {

@@ -132,11 +132,13 @@ func eventSamples() []sample {
 // a program of any later version must read them, and write the same.
 func TestGolden(t *testing.T) {
 	for file, samples := range map[string][]sample{
-		"entry-v1.golden":  entrySamples(),
-		"record-v1.golden": recordSamples(),
-		"vector-v1.golden": vectorSamples(),
-		"result-v1.golden": resultSamples(),
-		"event-v1.golden":  eventSamples(),
+		"entry-v1.golden":         entrySamples(),
+		"record-v1.golden":        recordSamples(),
+		"result-v1.golden":        resultSamples(),
+		"event-v1.golden":         eventSamples(),
+		"vector-record-v1.golden": vectorSamples(),
+		"vector-result-v1.golden": vectorResultSamples(),
+		"vector-event-v1.golden":  vectorEventSamples(),
 	} {
 		path := filepath.Join("testdata", file)
 		if *update {

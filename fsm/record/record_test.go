@@ -11,7 +11,10 @@ import (
 // TestDecodeRefusesEveryCut cuts every sample at every place, and adds a byte:
 // none of it decodes, all of it says ErrCorrupt.
 func TestDecodeRefusesEveryCut(t *testing.T) {
-	for _, samples := range [][]sample{entrySamples(), recordSamples(), vectorSamples(), resultSamples(), eventSamples()} {
+	for _, samples := range [][]sample{
+		entrySamples(), recordSamples(), resultSamples(), eventSamples(),
+		vectorSamples(), vectorResultSamples(), vectorEventSamples(),
+	} {
 		for _, s := range samples {
 			for n := range s.bytes {
 				if _, _, err := s.decode(s.bytes[:n:n]); !errors.Is(err, record.ErrCorrupt) {
@@ -46,6 +49,9 @@ func TestDecodeRefuses(t *testing.T) {
 		{"result of another version", []byte{0, 1, 0, 0, 0, 0}, decoder(record.DecodeResult)},
 		{"result with an operation but no fault", []byte{1, 1, 2, 0, 0, 0}, decoder(record.DecodeResult)},
 		{"batch result in a batch result", []byte{1, 4, 0, 0, 1, 4, 0, 0, 0}, decoder(record.DecodeResult)},
+		{"put result in a vector batch result", []byte{1, 11, 0, 0, 1, 1, 0, 0, 1, 0}, decoder(record.DecodeResult)},
+		{"delete result in a vector put batch result", []byte{1, 11, 0, 0, 1, 10, 0, 0}, decoder(record.DecodeResult)},
+		{"vector batch result in itself", []byte{1, 11, 0, 0, 1, 11, 0, 0, 0}, decoder(record.DecodeResult)},
 		{"event of another version", []byte{2, 2, 1, 0, 0, 0, 0, 1}, decoder(record.DecodeEvent)},
 		{"event of an unknown type", []byte{1, 99, 1, 0, 0, 0, 0}, decoder(record.DecodeEvent)},
 		{"event with an unknown reason", []byte{1, 2, 1, 0, 0, 0, 0, 3}, decoder(record.DecodeEvent)},

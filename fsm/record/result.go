@@ -3,9 +3,10 @@ package record
 import "github.com/kissvdb/kissvdb/fault"
 
 // Result is what applying one record answered, the same on every node.
-// Which fields have a meaning depends on the record: a put has Revision and
-// ExpiresAt, a delete Deleted, an expire Count, a checksum Index, a batch
-// Batch (or, atomic and refused, Fault with its operation).
+// Which fields have a meaning depends on the record: a state put has Revision
+// and ExpiresAt, a delete Deleted, an expire Count, a checksum Index, a batch
+// Batch (or, atomic and refused, Fault with its operation). What else is done
+// to vectors has none of them.
 //
 // Layout: version byte, kind, flags, offset, then per kind; a fault is its
 // code byte, message, and with flagOperation the operation's index.
@@ -18,15 +19,14 @@ type Result struct {
 	Deleted   bool
 	Count     uint64
 	Index     uint64
-	Batch     []Result
+	Batch     []Result // of a vector batch, each of KindVectorPut or KindVectorDelete
 }
 
 const (
-	resultVersion   = 1
-	flagFault       = 1 << 0
-	flagOperation   = 1 << 1
-	flagDeleted     = 1 << 2
-	maxResultNested = 1 // a batch holds results, and they hold none
+	resultVersion = 1
+	flagFault     = 1 << 0
+	flagOperation = 1 << 1
+	flagDeleted   = 1 << 2
 )
 
 // Append appends the encoded result to dst.
@@ -63,7 +63,7 @@ func (res *Result) append(dst []byte) []byte {
 		dst = AppendUint(dst, res.Count)
 	case KindChecksum:
 		dst = AppendUint(dst, res.Index)
-	case KindStateBatch:
+	case KindStateBatch, KindVectorPutBatch, KindVectorDeleteBatch:
 		dst = AppendUint(dst, uint64(len(res.Batch)))
 		for i := range res.Batch {
 			dst = res.Batch[i].append(dst)
@@ -78,15 +78,16 @@ func DecodeResult(b []byte) (Result, error) {
 	if v := r.Byte("result version"); r.err == nil && v != resultVersion {
 		return Result{}, corrupt("unknown result version")
 	}
-	res := decodeResult(&r, 0)
+	res := decodeResult(&r, Kind(r.Byte("result kind")))
 	if err := r.Done("result"); err != nil {
 		return Result{}, err
 	}
 	return res, nil
 }
 
-func decodeResult(r *Reader, depth int) Result {
-	res := Result{Kind: Kind(r.Byte("result kind"))}
+// decodeResult reads what follows the kind.
+func decodeResult(r *Reader, kind Kind) Result {
+	res := Result{Kind: kind}
 	flags := r.flags(flagFault|flagOperation|flagDeleted, "result flags")
 	if flags&(flagFault|flagOperation) == flagOperation {
 		r.fail("result flags")
@@ -106,15 +107,28 @@ func decodeResult(r *Reader, depth int) Result {
 	case KindChecksum:
 		res.Index = r.Uint("result index")
 	case KindStateBatch:
-		n := r.Count("result batch")
-		if depth >= maxResultNested {
-			r.fail("nested batch result")
-		}
-		for i := 0; i < n && r.err == nil; i++ {
-			res.Batch = append(res.Batch, decodeResult(r, depth+1))
-		}
+		res.Batch = decodeBatch(r, KindStatePut)
+	case KindVectorPutBatch:
+		res.Batch = decodeBatch(r, KindVectorPut)
+	case KindVectorDeleteBatch:
+		res.Batch = decodeBatch(r, KindVectorDelete)
 	}
 	return res
+}
+
+// decodeBatch reads the results in a batch, all of one kind. That kind is none
+// of a batch, so results do not nest deeper.
+func decodeBatch(r *Reader, kind Kind) []Result {
+	n := r.operations("result batch")
+	var batch []Result
+	for i := 0; i < n && r.err == nil; i++ {
+		if Kind(r.Byte("kind of a batch's result")) != kind {
+			r.fail("kind of a batch's result")
+			break
+		}
+		batch = append(batch, decodeResult(r, kind))
+	}
+	return batch
 }
 
 func decodeFault(r *Reader, flags byte, offset uint64) *fault.Error {

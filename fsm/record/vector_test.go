@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/kissvdb/kissvdb/fault"
 	"github.com/kissvdb/kissvdb/fsm/record"
 )
 
@@ -42,6 +43,49 @@ func vectorSamples() []sample {
 	}
 }
 
+func vectorResultSamples() []sample {
+	result := func(name string, r record.Result) sample { return sampleOf(name, r, record.DecodeResult) }
+	missing := func(offset uint64) *fault.Error {
+		return fault.New(fault.NotFound, "collection docs has no vector 2").At(offset)
+	}
+	written := record.Result{Kind: record.KindVectorPut, Offset: 42}
+	deleted := record.Result{Kind: record.KindVectorDelete, Offset: 43, Deleted: true}
+	refused := record.Result{Kind: record.KindVectorDelete, Offset: 43, Fault: missing(43)}
+	return []sample{
+		result("vector created", record.Result{Kind: record.KindVectorCreate, Offset: 41}),
+		result("vector dropped", record.Result{Kind: record.KindVectorDrop, Offset: 99}),
+		result("vector put", written),
+		result("vector updated", record.Result{Kind: record.KindVectorUpdate, Offset: 300}),
+		result("vector update refused", record.Result{Kind: record.KindVectorUpdate, Offset: 7, Fault: missing(7)}),
+		result("vector deleted", deleted),
+		result("vector batch put", record.Result{Kind: record.KindVectorPutBatch, Offset: 42, Batch: []record.Result{written, {
+			Kind: record.KindVectorPut, Offset: 42, Fault: fault.New(fault.DimMismatch, "vector has 3 values, collection docs needs 384").At(42),
+		}}}),
+		result("vector batch deleted", record.Result{Kind: record.KindVectorDeleteBatch, Offset: 43, Batch: []record.Result{deleted, refused}}),
+		result("vector batch refused", record.Result{Kind: record.KindVectorPutBatch, Offset: 43, Fault: missing(43)}),
+		result("vector vacuumed", record.Result{Kind: record.KindVectorVacuum, Offset: 50}),
+	}
+}
+
+func vectorEventSamples() []sample {
+	event := func(name string, e record.Event) sample {
+		e.Time = sampleTime
+		return sampleOf(name, e, record.DecodeEvent)
+	}
+	docs, id := []byte("docs"), []byte("ñ:1")
+	vector, meta := floats(0.1, -1.5, float32(math.Copysign(0, -1))), []byte(`{"x":1}`)
+	return []sample{
+		event("vector collection created", record.Event{Offset: 42, Type: record.VectorCollectionCreated, Collection: docs, Dim: 384, Metric: record.Dot}),
+		event("vector collection deleted", record.Event{Offset: 43, Type: record.VectorCollectionDeleted, Collection: docs}),
+		event("vector added", record.Event{Offset: 44, Type: record.VectorAdded, Collection: docs, ID: id, Meta: meta, Vector: vector}),
+		event("vector upserted in a transaction", record.Event{
+			Offset: 300, TxFirst: 299, TxLast: 301, Type: record.VectorUpserted, Collection: docs, ID: id, Vector: vector,
+		}),
+		event("vector updated", record.Event{Offset: 45, Type: record.VectorUpdated, Collection: docs, ID: id, Meta: meta, Vector: floats(1)}),
+		event("vector deleted", record.Event{Offset: 46, Type: record.VectorDeleted, Collection: docs, ID: id}),
+	}
+}
+
 // TestDecodeVectorRefuses encodes what no caller may propose.
 func TestDecodeVectorRefuses(t *testing.T) {
 	docs, id, one := []byte("docs"), []byte("1"), floats(1)
@@ -69,6 +113,12 @@ func TestDecodeVectorRefuses(t *testing.T) {
 		sampleOf("batch of too many points", record.VectorDeleteBatch{Collection: docs, IDs: make([][]byte, record.MaxBatch+1)}, record.DecodeVectorDeleteBatch),
 		sampleOf("delete batch without a collection", record.VectorDeleteBatch{IDs: [][]byte{id}}, record.DecodeVectorDeleteBatch),
 		sampleOf("vacuum without a name", record.VectorVacuum{}, record.DecodeVectorVacuum),
+		sampleOf("event with a key", record.Event{Type: record.VectorDeleted, Key: id, Collection: docs, ID: id}, record.DecodeEvent),
+		sampleOf("event without a collection", record.Event{Type: record.VectorCollectionDeleted}, record.DecodeEvent),
+		sampleOf("event without a metric", record.Event{Type: record.VectorCollectionCreated, Collection: docs, Dim: 1}, record.DecodeEvent),
+		sampleOf("event without dimensions", record.Event{Type: record.VectorCollectionCreated, Collection: docs, Metric: record.Dot}, record.DecodeEvent),
+		sampleOf("event without a vector", record.Event{Type: record.VectorUpdated, Collection: docs, ID: id}, record.DecodeEvent),
+		sampleOf("event with a NaN", record.Event{Type: record.VectorAdded, Collection: docs, ID: id, Vector: floats(nan)}, record.DecodeEvent),
 	} {
 		if v, _, err := s.decode(s.bytes); !errors.Is(err, record.ErrCorrupt) {
 			t.Errorf("%s: got %+v, %v", s.name, v, err)
