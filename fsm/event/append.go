@@ -11,7 +11,7 @@ import (
 // must go on without a hole, and a transaction must come whole. After an error
 // the log must not be used further: the node stops.
 //
-// The events are copied; Key and Value may be reused.
+// The events are copied; their byte slices may be reused.
 func (l *Log) Append(events []record.Event) error {
 	if len(events) == 0 {
 		return nil
@@ -21,10 +21,10 @@ func (l *Log) Append(events []record.Event) error {
 		if events[i].Offset != l.head+1+uint64(i) {
 			return fmt.Errorf("event: append of offset %d behind %d", events[i].Offset, l.head+uint64(i))
 		}
-		size += frameHeader + maxFixed + len(events[i].Key) + len(events[i].Value)
+		size += frameHeader + maxFixed + payload(&events[i])
 	}
 	// The ring's events live in the bytes that are written: one allocation
-	// for all of a call's keys and values.
+	// for all that a call's events hold.
 	buf := make([]byte, 0, size)
 	batch := make([]Event, len(events))
 	ends := make([]int, len(events))
@@ -54,7 +54,7 @@ func (l *Log) Append(events []record.Event) error {
 	return nil
 }
 
-// maxFixed bounds an encoded event without its key and value.
+// maxFixed bounds an encoded event without its payload.
 const maxFixed = 96
 
 // write appends buf, whose records end at ends, to the active segment, or to

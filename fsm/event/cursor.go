@@ -99,7 +99,7 @@ func readRing(v *view, from uint64, limit int) []*Event {
 	bytes := 0
 	for offset := from; e != nil; e = v.ring.get(offset) {
 		events = append(events, e)
-		bytes += len(e.Key) + len(e.Value)
+		bytes += payload(&e.Event)
 		if offset++; offset > v.head || (len(events) >= limit || bytes >= batchBytes) && e.endsGroup() {
 			return events
 		}

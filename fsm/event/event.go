@@ -24,12 +24,17 @@ var ErrClosed = errors.New("event: log is closed")
 var ErrCorrupt = errors.New("event: corrupt")
 
 // Event is one change as the log holds it. It is immutable and shared by all
-// cursors that read it from memory; Key and Value must not be modified.
+// cursors that read it from memory; its byte slices must not be modified.
 type Event struct {
 	record.Event
 
 	chain uint64 // hash chain up to and with this event; only of events in the ring
 	frame atomic.Pointer[[]byte]
+}
+
+// payload returns how many bytes the slices of an event hold.
+func payload(e *record.Event) int {
+	return len(e.Key) + len(e.Value) + len(e.Collection) + len(e.ID) + len(e.Meta) + len(e.Vector)
 }
 
 // SSE returns the event as it goes out on a stream, with its closing blank

@@ -12,11 +12,12 @@ import (
 // Filter chooses events of a stream. The zero Filter matches all of them. A
 // Filter is a value that any number of goroutines may use.
 type Filter struct {
-	byType   bool
-	types    [4]uint64 // a bit per record.EventType
-	byKey    bool
-	prefix   []byte
-	document []byte // "doc:{collection}:", nil for no choice
+	byType     bool
+	types      [4]uint64 // a bit per record.EventType
+	byKey      bool
+	prefix     []byte
+	collection []byte // nil for no choice
+	document   []byte // "doc:{collection}:"
 }
 
 // ParseFilter makes a Filter from a stream's parameters, each with all the
@@ -45,7 +46,7 @@ func ParseFilter(types, keyPrefix, collection []string) (Filter, error) {
 		if !record.CollectionName(name) {
 			return Filter{}, fault.New(fault.InvalidArgument, "collection must be made of A-Z a-z 0-9 _ . - and not start with a dot")
 		}
-		f.document = []byte("doc:" + name + ":")
+		f.collection, f.document = []byte(name), []byte("doc:"+name+":")
 	}
 	return f, nil
 }
@@ -86,7 +87,15 @@ func (f *Filter) Match(e *Event) bool {
 	if f.byKey && (len(e.Key) == 0 || !bytes.HasPrefix(e.Key, f.prefix)) {
 		return false
 	}
+	return f.collection == nil || f.inCollection(e)
+}
+
+// inCollection reports whether e is of a document, or of a vector collection
+// or a point in it, that the filter's collection holds.
+func (f *Filter) inCollection(e *Event) bool {
+	if len(e.Key) == 0 {
+		return bytes.Equal(e.Collection, f.collection) // which is not empty
+	}
 	// The collection holds no colon, so this is what Event.Document splits off.
-	return f.document == nil ||
-		len(e.Key) > len(f.document) && bytes.HasPrefix(e.Key, f.document)
+	return len(e.Key) > len(f.document) && bytes.HasPrefix(e.Key, f.document)
 }

@@ -15,22 +15,31 @@ func TestFilterMatch(t *testing.T) {
 	deleted := func(key string) *Event {
 		return &Event{Event: record.Event{Type: record.StateDeleted, Key: []byte(key)}}
 	}
-	all := []*Event{updated("a"), updated("ab"), deleted("ab"), updated("doc:c:1"), deleted("doc:cc:1"), updated("doc:c:")}
+	vector := func(of record.EventType, collection string) *Event {
+		return &Event{Event: record.Event{Type: of, Collection: []byte(collection), ID: []byte("ab")}}
+	}
+	all := []*Event{
+		updated("a"), updated("ab"), deleted("ab"), updated("doc:c:1"), deleted("doc:cc:1"), updated("doc:c:"),
+		vector(record.VectorUpserted, "c"), vector(record.VectorDeleted, "cc"), vector(record.VectorCollectionCreated, "c"),
+	}
 	tests := []struct {
 		name                      string
 		types, prefix, collection []string
 		want                      string // a + per event that matches
 	}{
-		{"everything", nil, nil, nil, "++++++"},
-		{"one type", []string{"state_deleted"}, nil, nil, "--+-+-"},
-		{"two types with blanks", []string{" state_deleted , state_updated"}, nil, nil, "++++++"},
-		{"two values", []string{"state_deleted", "state_updated"}, nil, nil, "++++++"},
-		{"unknown type", []string{"vector_moved"}, nil, nil, "------"},
-		{"case matters", []string{"State_Deleted"}, nil, nil, "------"},
-		{"prefix", nil, []string{"ab"}, nil, "-++---"},
-		{"empty prefix", nil, []string{""}, nil, "++++++"},
-		{"collection", nil, nil, []string{"c"}, "---+--"},
-		{"all three", []string{"state_updated"}, []string{"doc:"}, []string{"cc"}, "------"},
+		{"everything", nil, nil, nil, "+++++++++"},
+		{"one type", []string{"state_deleted"}, nil, nil, "--+-+----"},
+		{"two types with blanks", []string{" state_deleted , state_updated"}, nil, nil, "++++++---"},
+		{"two values", []string{"state_deleted", "state_updated"}, nil, nil, "++++++---"},
+		{"types of vectors", []string{"vector_collection_created,vector_deleted"}, nil, nil, "-------++"},
+		{"unknown type", []string{"vector_moved"}, nil, nil, "---------"},
+		{"case matters", []string{"State_Deleted"}, nil, nil, "---------"},
+		{"prefix", nil, []string{"ab"}, nil, "-++------"},
+		{"empty prefix", nil, []string{""}, nil, "++++++---"},
+		{"collection", nil, nil, []string{"c"}, "---+--+-+"},
+		{"all three", []string{"state_updated"}, []string{"doc:"}, []string{"cc"}, "---------"},
+		{"a type in a collection", []string{"vector_deleted"}, nil, []string{"cc"}, "-------+-"},
+		{"a prefix and a collection", nil, []string{""}, []string{"c"}, "---+-----"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -50,6 +59,23 @@ func TestFilterMatch(t *testing.T) {
 				t.Errorf("got %s, want %s", got.String(), tt.want)
 			}
 		})
+	}
+}
+
+func TestFilterMatchAllocates(t *testing.T) {
+	f, err := ParseFilter([]string{"vector_added,state_updated"}, nil, []string{"docs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	point := &Event{Event: record.Event{Type: record.VectorAdded, Collection: []byte("docs"), ID: []byte("1")}}
+	document := &Event{Event: record.Event{Type: record.StateUpdated, Key: []byte("doc:docs:1")}}
+	allocs := testing.AllocsPerRun(100, func() {
+		if !f.Match(point) || !f.Match(document) {
+			t.Error("no match")
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
 	}
 }
 
@@ -81,6 +107,7 @@ func FuzzParseFilter(f *testing.F) {
 	f.Add("state_updated", "job:", "books", "doc:books:1")
 	f.Add("", "", "", "")
 	f.Add(",,x", "\xff", ".", "doc:.:1")
+	f.Add("vector_deleted", "", "books", "books")
 	f.Fuzz(func(t *testing.T, types, prefix, collection, key string) {
 		filter, err := ParseFilter([]string{types}, []string{prefix}, []string{collection})
 		if err != nil {
@@ -98,6 +125,13 @@ func FuzzParseFilter(f *testing.F) {
 		want := named && strings.HasPrefix(key, prefix) && document && of == collection
 		if got := filter.Match(e); got != want {
 			t.Fatalf("Match = %v, want %v", got, want)
+		}
+		if filter, err = ParseFilter(nil, nil, []string{collection}); err != nil {
+			t.Fatal(err)
+		}
+		point := &Event{Event: record.Event{Type: record.VectorDeleted, Collection: []byte(key)}}
+		if got := filter.Match(point); got != (key == collection) {
+			t.Fatalf("Match of a point in %q = %v", key, got)
 		}
 	})
 }

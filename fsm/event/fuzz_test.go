@@ -15,7 +15,7 @@ import (
 
 // rawSeed returns a raw segment's bytes.
 func rawSeed(head uint64) []byte {
-	m, b := maker{value: 30}, appendHeader(nil, rawMagic, 1, 0)
+	m, b := maker{value: 30, vectors: true}, appendHeader(nil, rawMagic, 1, 0)
 	for offset := uint64(1); offset <= head; offset++ {
 		e := m.event(offset)
 		b = appendFrame(b, &e)
@@ -88,7 +88,7 @@ func FuzzSealedSegment(f *testing.F) {
 		}
 		var chain uint64
 		for offset := 1; offset <= n; offset++ {
-			e := maker{value: 400}.event(uint64(offset))
+			e := maker{value: 400, vectors: true}.event(uint64(offset))
 			frame := appendFrame(nil, &e)
 			chain = nextChain(chain, frame[frameHeader:])
 			if err := s.add(frame); err != nil {
@@ -135,7 +135,7 @@ func FuzzSealedSegment(f *testing.F) {
 // FuzzRestore restores any bytes, with the checksum of the manifest made
 // right. What is refused leaves the log as it was.
 func FuzzRestore(f *testing.F) {
-	m := maker{value: 60}
+	m := maker{value: 60, vectors: true}
 	for _, head := range []uint64{0, 1, 100} {
 		l, err := Open(testConfig(""))
 		if err != nil {

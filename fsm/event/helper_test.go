@@ -20,8 +20,9 @@ import (
 // maker makes events that are a function of their offset and a seed, as the
 // replicated log would: what was cut comes again with the same bytes.
 type maker struct {
-	seed  uint64
-	value int // bytes of a value, at most
+	seed    uint64
+	value   int  // bytes of a value, at most
+	vectors bool // every other event is of vectors
 }
 
 func (m maker) event(offset uint64) record.Event {
@@ -42,6 +43,9 @@ func (m maker) event(offset uint64) record.Event {
 			e.ExpiresAt = 1767225700000
 		}
 	}
+	if m.vectors && offset%2 == 0 {
+		e = vectorEvent(rng, e.Offset, e.Time)
+	}
 	// Groups of offsets 40..44, 80..84 and so on are transactions.
 	if g := offset / 40 * 40; g > 0 && offset < g+5 {
 		e.TxFirst, e.TxLast = g, g+4
@@ -49,7 +53,29 @@ func (m maker) event(offset uint64) record.Event {
 	return e
 }
 
-// upTo returns the events from..to; to is moved to the end of a transaction.
+func vectorEvent(rng *rand.Rand, offset uint64, timeMS int64) record.Event {
+	e := record.Event{
+		Offset: offset, Time: timeMS, Type: record.VectorCollectionCreated + record.EventType(rng.IntN(6)),
+		Collection: fmt.Appendf(nil, "collection-%d", rng.IntN(3)),
+	}
+	switch e.Type {
+	case record.VectorCollectionCreated:
+		e.Dim, e.Metric = 1+rng.Uint64N(400), record.Dot
+	case record.VectorAdded, record.VectorUpserted, record.VectorUpdated:
+		for range 1 + rng.IntN(20) {
+			e.Vector = record.AppendVector(e.Vector, []float32{rng.Float32() - 0.5})
+		}
+		if rng.IntN(2) == 0 {
+			e.Meta = []byte(`{"x":1}`)
+		}
+		fallthrough
+	case record.VectorDeleted:
+		e.ID = fmt.Appendf(nil, "id:%d", rng.IntN(50))
+	}
+	return e
+}
+
+// events returns the events from..to; to is moved to the end of a transaction.
 func (m maker) events(from, to uint64) []record.Event {
 	var events []record.Event
 	for offset := from; ; offset++ {

@@ -126,7 +126,7 @@ func (m *model) check() {
 // depend on the twin's past, so that a rewritten history is another one.
 func (m *model) append() {
 	m.did["append"]++
-	source := maker{seed: m.rng.Uint64(), value: 300}
+	source := maker{seed: m.rng.Uint64(), value: 300, vectors: true}
 	for range 1 + m.rng.IntN(3) {
 		events := source.events(m.head()+1, m.head()+1+m.rng.Uint64N(12))
 		for i := range events {

@@ -1,6 +1,8 @@
 package event
 
 import (
+	"encoding/binary"
+	"math"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -8,14 +10,23 @@ import (
 	"github.com/kissvdb/kissvdb/fsm/record"
 )
 
-// renderOverhead is about what a frame has beside its key and value.
-const renderOverhead = 192
+const (
+	renderOverhead = 192 // about what a frame has beside what the event holds
+	renderedFloat  = 13  // about what a number of a vector takes with its comma
+)
+
+// frameSize returns about what the event takes as a stream frame.
+func (e *Event) frameSize() int {
+	// A document's collection and id are in its key, and come again.
+	return renderOverhead + 2*len(e.Key) + len(e.Value) +
+		len(e.Collection) + len(e.ID) + len(e.Meta) + len(e.Vector)/4*renderedFloat
+}
 
 // appendSSE appends the event as a stream frame. The bytes are a function of
 // the record alone, so they are the same on every node.
 func (e *Event) appendSSE(dst []byte) []byte {
 	if dst == nil {
-		dst = make([]byte, 0, renderOverhead+2*len(e.Key)+len(e.Value))
+		dst = make([]byte, 0, e.frameSize())
 	}
 	dst = append(dst, "event: "...)
 	dst = append(dst, e.Type.String()...)
@@ -46,6 +57,16 @@ func (e *Event) appendJSON(dst []byte) []byte {
 		dst = e.appendUpdated(dst)
 	case record.StateDeleted:
 		dst = e.appendDeleted(dst)
+	case record.VectorCollectionCreated:
+		dst = e.appendCreated(dst)
+	case record.VectorCollectionDeleted:
+		dst = appendMember(dst, "collection", e.Collection)
+	case record.VectorAdded, record.VectorUpserted, record.VectorUpdated:
+		dst = e.appendPoint(dst)
+	case record.VectorDeleted:
+		dst = appendMember(dst, "collection", e.Collection)
+		dst = append(dst, ',')
+		dst = appendMember(dst, "id", e.ID)
 	}
 	return append(dst, "}}"...)
 }
@@ -86,6 +107,35 @@ func (e *Event) appendDeleted(dst []byte) []byte {
 	dst = appendMember(dst, "key", e.Key)
 	dst = append(dst, ',')
 	return appendMember(dst, "reason", e.Reason.String())
+}
+
+func (e *Event) appendCreated(dst []byte) []byte {
+	dst = appendMember(dst, "collection", e.Collection)
+	dst = append(dst, `,"dim":`...)
+	dst = strconv.AppendUint(dst, e.Dim, 10)
+	dst = append(dst, ',')
+	return appendMember(dst, "metric", e.Metric.String())
+}
+
+// appendPoint appends a point. Its meta data is compact JSON, as a value is.
+func (e *Event) appendPoint(dst []byte) []byte {
+	dst = appendMember(dst, "collection", e.Collection)
+	dst = append(dst, ',')
+	dst = appendMember(dst, "id", e.ID)
+	dst = append(dst, `,"meta":`...)
+	if len(e.Meta) == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = append(dst, e.Meta...)
+	}
+	dst = append(dst, `,"vector":[`...)
+	for i := 0; i < len(e.Vector); i += 4 {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = record.AppendFloat32(dst, math.Float32frombits(binary.LittleEndian.Uint32(e.Vector[i:])))
+	}
+	return append(dst, ']')
 }
 
 // appendMember appends "name":"value" with the fewest escapes JSON allows.

@@ -1,9 +1,13 @@
 package event
 
 import (
+	"bytes"
 	"encoding/json"
+	"math"
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/kissvdb/kissvdb/fsm/record"
 )
@@ -49,6 +53,36 @@ func TestSSE(t *testing.T) {
 			record.Event{Offset: 1, Time: 5, Type: record.StateDeleted, Key: []byte("<é\u2028\"\\\n\r\t\x01\x7f>"), Reason: record.Explicit},
 			"event: state_deleted\nid: 1\ndata: {\"offset\":1,\"ts_ms\":5,\"type\":\"state_deleted\",\"data\":{\"key\":\"<é\u2028\\\"\\\\\\n\\r\\t\\u0001\x7f>\",\"reason\":\"explicit\"}}\n\n",
 		},
+		{
+			"vector collection created",
+			record.Event{Offset: 1, Time: 5, Type: record.VectorCollectionCreated, Collection: []byte("docs"), Dim: 384, Metric: record.Cosine},
+			"event: vector_collection_created\nid: 1\ndata: {\"offset\":1,\"ts_ms\":5,\"type\":\"vector_collection_created\",\"data\":{\"collection\":\"docs\",\"dim\":384,\"metric\":\"cosine\"}}\n\n",
+		},
+		{
+			"vector collection deleted",
+			record.Event{Offset: 2, Time: 5, Type: record.VectorCollectionDeleted, Collection: []byte("docs")},
+			"event: vector_collection_deleted\nid: 2\ndata: {\"offset\":2,\"ts_ms\":5,\"type\":\"vector_collection_deleted\",\"data\":{\"collection\":\"docs\"}}\n\n",
+		},
+		{
+			"vector added",
+			record.Event{Offset: 3, Time: 5, Type: record.VectorAdded, Collection: []byte("docs"), ID: []byte("a\n"), Meta: []byte(`{"x":1}`), Vector: record.AppendVector(nil, []float32{0.1, 0, -1})},
+			"event: vector_added\nid: 3\ndata: {\"offset\":3,\"ts_ms\":5,\"type\":\"vector_added\",\"data\":{\"collection\":\"docs\",\"id\":\"a\\n\",\"meta\":{\"x\":1},\"vector\":[0.1,0,-1]}}\n\n",
+		},
+		{
+			"vector upserted in a transaction",
+			record.Event{Offset: 7, Time: 5, TxFirst: 6, TxLast: 8, Type: record.VectorUpserted, Collection: []byte("docs"), ID: []byte("1"), Vector: record.AppendVector(nil, []float32{1e20, 1e21})},
+			"event: vector_upserted\nid: 7\ndata: {\"offset\":7,\"tx\":[6,8],\"ts_ms\":5,\"type\":\"vector_upserted\",\"data\":{\"collection\":\"docs\",\"id\":\"1\",\"meta\":null,\"vector\":[100000000000000000000,1e+21]}}\n\n",
+		},
+		{
+			"vector updated",
+			record.Event{Offset: 8, Time: 5, Type: record.VectorUpdated, Collection: []byte("docs"), ID: []byte("1"), Meta: []byte(`"m"`), Vector: record.AppendVector(nil, []float32{1e-7})},
+			"event: vector_updated\nid: 8\ndata: {\"offset\":8,\"ts_ms\":5,\"type\":\"vector_updated\",\"data\":{\"collection\":\"docs\",\"id\":\"1\",\"meta\":\"m\",\"vector\":[1e-7]}}\n\n",
+		},
+		{
+			"vector deleted",
+			record.Event{Offset: 9, Time: 5, Type: record.VectorDeleted, Collection: []byte("docs"), ID: []byte("1")},
+			"event: vector_deleted\nid: 9\ndata: {\"offset\":9,\"ts_ms\":5,\"type\":\"vector_deleted\",\"data\":{\"collection\":\"docs\",\"id\":\"1\"}}\n\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,6 +102,65 @@ func TestGapSSE(t *testing.T) {
 	if got := string((&Gap{From: 3, To: 9}).SSE()); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestFrameSize: the room that is made for a frame is enough for vectors as
+// they come, and little more.
+func TestFrameSize(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, dim := range []int{1, 384, 4096} {
+		v := make([]float32, dim)
+		for i := range v {
+			v[i] = float32(rng.NormFloat64() / math.Sqrt(float64(dim)))
+		}
+		e := &Event{Event: record.Event{
+			Offset: 1 << 30, Time: 1767225600000, Type: record.VectorUpserted,
+			Collection: []byte("docs"), ID: []byte("1"), Meta: []byte(`{"x":1}`), Vector: record.AppendVector(nil, v),
+		}}
+		if size, got := e.frameSize(), len(e.SSE()); got > size || size > got*11/10+renderOverhead {
+			t.Errorf("%d dimensions: %d bytes, expected %d", dim, got, size)
+		}
+	}
+}
+
+// FuzzVectorSSE checks that any event of vectors that decodes is one line of
+// JSON that gives the same point.
+func FuzzVectorSSE(f *testing.F) {
+	f.Add("docs", "1", `{"x":1}`, []byte{0, 0, 0x80, 0x3f, 0, 0, 0, 0x80})
+	f.Add("a-b", "\r\n\u2028", "", []byte{1, 0, 0, 0, 0xff, 0xff, 0x7f, 0x7f})
+	f.Fuzz(func(t *testing.T, collection, id, meta string, vector []byte) {
+		if !json.Valid([]byte(meta)) || strings.ContainsAny(meta, "\r\n") { // compact JSON holds none
+			meta = ""
+		}
+		made := record.Event{
+			Offset: 1, Type: record.VectorAdded, Collection: []byte(collection),
+			ID: []byte(id), Meta: []byte(meta), Vector: vector,
+		}
+		decoded, err := record.DecodeEvent(made.Append(nil))
+		if err != nil {
+			return
+		}
+		lines := strings.Split(string((&Event{Event: decoded}).SSE()), "\n")
+		if len(lines) != 5 || strings.ContainsRune(lines[2], '\r') {
+			t.Fatalf("%d lines: %q", len(lines), lines)
+		}
+		var got struct {
+			Data struct {
+				Collection, ID string
+				Meta           json.RawMessage
+				Vector         []float32
+			}
+		}
+		if err := json.Unmarshal([]byte(strings.TrimPrefix(lines[2], "data: ")), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Data.Collection != collection || utf8.ValidString(id) && got.Data.ID != id {
+			t.Fatalf("%+v", got)
+		}
+		if again := record.AppendVector(nil, got.Data.Vector); !bytes.Equal(again, vector) {
+			t.Fatalf("vector % x became % x", vector, again)
+		}
+	})
 }
 
 // FuzzSSE checks that no key breaks the frame or its JSON.

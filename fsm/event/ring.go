@@ -25,9 +25,12 @@ func newRing(size int, limit int64, offset, chain uint64) *ring {
 	}
 }
 
+// eventOverhead is about what an event takes in memory beside its payload.
+const eventOverhead = 288
+
 // cost is about what an event holds in memory, its frame included.
 func (e *Event) cost() int64 {
-	return int64(3*len(e.Key)+2*len(e.Value)) + 2*renderOverhead
+	return int64(payload(&e.Event) + e.frameSize() + eventOverhead)
 }
 
 // add appends the event at high+1. Old ones leave by whole transactions, so

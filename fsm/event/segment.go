@@ -157,7 +157,7 @@ func parseFrame(b []byte) (frame []byte, need int, err error) {
 }
 
 // decodeFrame returns the event in a frame that parseFrame let through. Its
-// Key and Value are slices of frame.
+// byte slices are slices of frame.
 func decodeFrame(frame []byte, offset uint64) (record.Event, error) {
 	e, err := record.DecodeEvent(frame[frameHeader:])
 	if err != nil {
