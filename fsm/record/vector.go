@@ -34,12 +34,14 @@ func ParseMetric(name string) (Metric, bool) {
 // configuration may allow less, never more.
 const MaxDim = 65536
 
-// Sizes of the shortest items of the batches: their lengths and, in a put,
-// one float.
-const (
-	minPutItem    = 3 + 4
-	minDeleteItem = 1
-)
+// minPoint is the size of the shortest point in a batch: the lengths of its id,
+// vector and meta, and one float.
+const minPoint = 7
+
+// A vector record whose collection is no CollectionName does not decode, nor
+// one with a vector that is not finite or not of 1 to MaxDim dimensions. A node
+// stops at a record that does not decode, so all of that is checked before a
+// record is proposed; Append checks nothing.
 
 // Flag bits of VectorPut and VectorUpdate.
 const (
@@ -47,11 +49,6 @@ const (
 	flagVector = 1 << 0
 	flagMeta   = 1 << 1
 )
-
-// What Append writes of a vector record is only decoded again when its
-// collection is a CollectionName and its vectors are finite and of 1 to MaxDim
-// dimensions. Nodes stop at a record that does not decode, so all of that is
-// checked before a record is proposed.
 
 // VectorCreate makes a collection. Layout: kind, collection, dim, metric byte.
 type VectorCreate struct {
@@ -238,7 +235,7 @@ func DecodeVectorPutBatch(rec []byte) (VectorPutBatch, error) {
 	expectKind(&r, KindVectorPutBatch)
 	v := VectorPutBatch{Collection: r.collection("vector batch collection")}
 	n := r.operations("vector batch points")
-	v.Items = make([]VectorPut, 0, min(n, len(r.b)/minPutItem))
+	v.Items = make([]VectorPut, 0, min(n, len(r.b)/minPoint))
 	for i := 0; i < n && r.err == nil; i++ {
 		v.Items = append(v.Items, r.point())
 	}
@@ -269,7 +266,7 @@ func DecodeVectorDeleteBatch(rec []byte) (VectorDeleteBatch, error) {
 	expectKind(&r, KindVectorDeleteBatch)
 	v := VectorDeleteBatch{Collection: r.collection("vector delete batch collection")}
 	n := r.operations("vector delete batch ids")
-	v.IDs = make([][]byte, 0, min(n, len(r.b)/minDeleteItem))
+	v.IDs = make([][]byte, 0, n)
 	for i := 0; i < n && r.err == nil; i++ {
 		v.IDs = append(v.IDs, r.Bytes("vector delete batch id"))
 	}
