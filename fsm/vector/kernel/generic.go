@@ -7,6 +7,7 @@ import "unsafe"
 
 func dotCodesGo(query []int8, codes []byte, ids []uint32, out []int32) {
 	stride := len(query)
+	codes = codes[:len(codes):len(codes)] // so that a row can not end in what is only capacity
 	for i, id := range ids {
 		start := int(id) * stride
 		out[i] = dotCodeGo(query, codes[start:start+stride])

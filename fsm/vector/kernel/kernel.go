@@ -29,15 +29,15 @@ const MaxQueryCode = 63
 // repeat. out has at least the length of ids. The result is exact.
 func DotCodes(query []int8, codes []byte, ids []uint32, out []int32) {
 	checkStride(len(query), CodeLane)
-	checkOut(len(out), len(ids))
-	dotCodes(query, codes[:len(codes):len(codes)], ids, out[:len(ids)])
+	checkLen(out, len(ids))
+	active.dotCodes(query, codes, ids, out[:len(ids)])
 }
 
 // DotCodeRows is DotCodes for the first len(out) rows of codes.
 func DotCodeRows(query []int8, codes []byte, out []int32) {
 	checkStride(len(query), CodeLane)
-	checkOut(len(codes), len(out)*len(query))
-	dotCodeRows(query, codes, out)
+	checkLen(codes, len(out)*len(query))
+	active.dotCodeRows(query, codes, out)
 }
 
 // DotFloats computes products of query with rows of len(query) values, each
@@ -50,15 +50,15 @@ func DotCodeRows(query []int8, codes []byte, out []int32) {
 // rows. That all values of a row exist is up to the caller.
 func DotFloats(query []float32, rows []*float32, out []float32) {
 	checkStride(len(query), FloatLane)
-	checkOut(len(out), len(rows))
-	dotFloats(query, rows, out[:len(rows)])
+	checkLen(out, len(rows))
+	active.dotFloats(query, rows, out[:len(rows)])
 }
 
 // DotFloatRows is DotFloats for the first len(out) rows of rows.
 func DotFloatRows(query []float32, rows []float32, out []float32) {
 	checkStride(len(query), FloatLane)
-	checkOut(len(rows), len(out)*len(query))
-	dotFloatRows(query, rows, out)
+	checkLen(rows, len(out)*len(query))
+	active.dotFloatRows(query, rows, out)
 }
 
 // DotExact is DotFloats in float64, with the same bits on every machine but
@@ -68,8 +68,8 @@ func DotFloatRows(query []float32, rows []float32, out []float32) {
 // float64, so that fusing multiplication and addition changes nothing.
 func DotExact(query []float32, rows []*float32, out []float64) {
 	checkStride(len(query), FloatLane)
-	checkOut(len(out), len(rows))
-	dotExact(query, rows, out[:len(rows)])
+	checkLen(out, len(rows))
+	active.dotExact(query, rows, out[:len(rows)])
 }
 
 func checkStride(stride, lane int) {
@@ -78,8 +78,9 @@ func checkStride(stride, lane int) {
 	}
 }
 
-func checkOut(have, need int) {
-	if have < need {
-		panic("kernel: slice too short")
+// checkLen panics as an index does if s is too short.
+func checkLen[T any](s []T, n int) {
+	if n > 0 {
+		_ = s[n-1]
 	}
 }
