@@ -28,6 +28,7 @@ func (f *FSM) Apply(index, term uint64, entry []byte) ([][]byte, error) {
 	}
 	results, err := f.apply(index, term, entry)
 	if err != nil {
+		f.view.Vectors.Abort()
 		f.failed = fmt.Errorf("apply entry %d of term %d: %w", index, term, err)
 		return nil, f.failed
 	}
@@ -53,13 +54,16 @@ func (f *FSM) apply(index, term uint64, entry []byte) ([][]byte, error) {
 		results.add(&res)
 		sum = sum || res.Kind == record.KindChecksum
 	}
+	if err := f.view.Vectors.Flush(); err != nil {
+		return nil, err
+	}
 	if err := f.events.Append(f.change.Events); err != nil {
 		return nil, err
 	}
 	f.publish()
 	f.clock.applied(term, f.view.Time)
 	if sum {
-		f.checksums.start(f.freeze(index))
+		f.checksums.start(f.freeze(index, false))
 	}
 	return results.split(), nil
 }
@@ -113,7 +117,11 @@ func (f *FSM) applyRecord(index uint64, rec []byte) (record.Result, error) {
 		}
 		return record.Result{Kind: kind, Offset: c.Offset, Index: index}, nil
 	default:
-		return record.Result{}, fmt.Errorf("unknown record kind %d: a newer version wrote it", kind)
+		res, known, err := f.applyVector(rec)
+		if !known {
+			return record.Result{}, fmt.Errorf("unknown record kind %d: a newer version wrote it", kind)
+		}
+		return res, err
 	}
 }
 
@@ -121,6 +129,7 @@ func (f *FSM) applyRecord(index uint64, rec []byte) (record.Result, error) {
 func (f *FSM) publish() {
 	f.mu.Lock()
 	f.view.State.Commit()
+	f.view.Vectors.Commit()
 	f.view.Offset, f.view.Time = f.change.Offset, f.change.Time
 	f.events.Publish()
 	f.mu.Unlock()

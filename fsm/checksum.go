@@ -197,14 +197,19 @@ func (c *checksums) close() {
 	c.notify()
 }
 
-// hash runs over the header and the blocks of the state, in the form in which
-// a snapshot has them. What is derived, or this node's alone, is not in it.
+// hash runs over the header, the blocks of the state in the form in which a
+// snapshot has them, and a digest of each collection. What is derived, or this
+// node's alone, is not in it.
 func (z *frozen) hash(ctx context.Context) (string, error) {
 	d := xxhash.New()
 	_, _ = d.Write(z.appendPosition(nil))
-	err := z.state.Encode(func(block []byte) error {
+	write := func(block []byte) error {
 		_, _ = d.Write(block)
 		return ctx.Err()
-	})
+	}
+	err := z.state.Encode(write)
+	if err == nil {
+		err = z.vectors.Digest(ctx, write)
+	}
 	return fmt.Sprintf("%016x", d.Sum64()), err
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/kissvdb/kissvdb/fsm/event"
 	"github.com/kissvdb/kissvdb/fsm/record"
 	"github.com/kissvdb/kissvdb/fsm/state"
+	"github.com/kissvdb/kissvdb/fsm/vector"
 )
 
 // ErrClosed is what waits end with once the FSM is closed.
@@ -34,16 +35,19 @@ type Config struct {
 	// Wall tells the time of day that the store's clock slews towards. It is
 	// called by Frame and Now, on any goroutine. nil means time.Now.
 	Wall func() time.Time
-	// Events configures the event log; its Dir and Logger are set here.
-	Events event.Config
-	Logger *slog.Logger
+	// Events configures the event log, and Vectors the collections; their Dir
+	// and Logger are set here.
+	Events  event.Config
+	Vectors vector.Config
+	Logger  *slog.Logger
 }
 
 // View is the stores after a whole number of entries.
 type View struct {
-	Offset uint64       // of the newest event
-	Time   int64        // the store's time, Unix ms
-	State  *state.Store // for its reads
+	Offset  uint64        // of the newest event
+	Time    int64         // the store's time, Unix ms
+	State   *state.Store  // for its reads
+	Vectors *vector.Store // for its reads; the same for the FSM's life
 }
 
 // FSM is all stores of one node, as far as entries were applied here.
@@ -79,9 +83,17 @@ func Open(cfg Config) (*FSM, error) {
 	if cfg.Dir != "" {
 		cfg.Events.Dir = filepath.Join(cfg.Dir, "events")
 	}
+	cfg.Vectors.Logger = cfg.Logger
+	if cfg.Dir != "" {
+		cfg.Vectors.Dir = filepath.Join(cfg.Dir, "vectors")
+	}
 	events, err := event.Open(cfg.Events)
 	if err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
+	}
+	vectors, err := vector.Open(cfg.Vectors)
+	if err != nil {
+		return nil, errors.Join(err, events.Close())
 	}
 	start := time.Now()
 	return &FSM{
@@ -91,7 +103,7 @@ func Open(cfg Config) (*FSM, error) {
 		offset:    newWatermark(),
 		deadline:  newDeadline(),
 		checksums: newChecksums(),
-		view:      View{State: state.New()},
+		view:      View{State: state.New(), Vectors: vectors},
 	}, nil
 }
 
@@ -100,7 +112,7 @@ func Open(cfg Config) (*FSM, error) {
 func (f *FSM) Close() error {
 	f.offset.close()
 	f.checksums.close()
-	return f.events.Close()
+	return errors.Join(f.view.Vectors.Close(), f.events.Close())
 }
 
 // View calls fn with the stores as they are after a whole entry, and keeps

@@ -47,6 +47,18 @@ func (l *Log) Stage(r io.Reader) (*Staged, error) {
 	return s, nil
 }
 
+// Skip reads what Stage would read, and makes nothing of it.
+func Skip(r io.Reader) error {
+	m, err := readManifest(r)
+	if err == nil {
+		err = m.each(r, func(int, io.Reader) error { return nil })
+	}
+	if err != nil {
+		return fmt.Errorf("event: skip: %w", noEOF(err))
+	}
+	return nil
+}
+
 // Offset returns the newest offset of the staged history.
 func (s *Staged) Offset() uint64 { return s.head }
 

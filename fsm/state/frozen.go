@@ -119,6 +119,9 @@ func (b *Builder) Add(block []byte) error {
 	return b.corrupt("unknown block kind")
 }
 
+// Done reports whether the end block was read.
+func (b *Builder) Done() bool { return b.closed }
+
 // Store returns what was built, once the end block was read.
 func (b *Builder) Store() (*Store, error) {
 	if !b.closed {

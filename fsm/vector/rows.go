@@ -1,8 +1,13 @@
 package vector
 
 import (
+	"math"
 	"math/bits"
+	"strings"
 	"sync/atomic"
+
+	"github.com/kissvdb/kissvdb/fsm/record"
+	"github.com/kissvdb/kissvdb/fsm/vector/kernel"
 )
 
 // Rows are kept in chunks that never move: the first ones small, so that a
@@ -13,7 +18,14 @@ const (
 
 	minChunkBits = 6
 	maxChunkBits = 10
-	smallChunks  = maxChunkBits - minChunkBits // chunks below row maxChunk: 64, 64, 128, 256, 512
+	smallChunks  = maxChunkBits - minChunkBits // those after the first, below row maxChunk
+)
+
+// A row is wild when its magnitude is outside of these bounds: sums of its
+// float32 products may overflow, or vanish. It is compared in float64 only.
+const (
+	tameAbove = 1e-15
+	tameBelow = 1e15
 )
 
 // chunk is a run of rows. The writer fills rows that no reader knows of yet;
@@ -21,8 +33,8 @@ const (
 type chunk struct {
 	first   uint32          // number of its first row
 	vectors []float32       // as sent, each padded with zeros to the stride
-	scale   []float32       // what a row's float32 product is multiplied with: 1/norm for cosine, 1 for dot, 0 for a zero vector under cosine, NaN for a wild row
-	norm    []float64       // Euclidean, from kernel.Dot64; nil for dot
+	scale   []float32       // what a row's float32 product is multiplied with: 1/norm for cosine, 1 for dot; 0 for a zero vector under cosine, NaN for a wild row
+	norm    []float64       // Euclidean, from kernel.DotExact; nil for dot
 	died    []atomic.Uint64 // offset from which a row is dead; 0 = it lives
 	points  []point
 	codes   atomic.Pointer[codes] // nil until the chunk is full and encoded, and again once all of it is in graphs
@@ -31,6 +43,35 @@ type chunk struct {
 type point struct {
 	id, meta string
 }
+
+// newPoint copies id and meta, which belong to something that must not live
+// as long as the point does.
+func newPoint(id, meta []byte) point {
+	var b strings.Builder
+	b.Grow(len(id) + len(meta))
+	b.Write(id)
+	b.Write(meta)
+	text := b.String()
+	return point{id: text[:len(id)], meta: text[len(id):]}
+}
+
+func newChunk(number, stride int, metric record.Metric) *chunk {
+	first, rows := chunkRows(number)
+	c := &chunk{
+		first:   first,
+		vectors: make([]float32, int(rows)*stride),
+		scale:   make([]float32, rows),
+		died:    make([]atomic.Uint64, rows),
+		points:  make([]point, rows),
+	}
+	if metric == record.Cosine {
+		c.norm = make([]float64, rows)
+	}
+	return c
+}
+
+// full reports whether all rows of the chunk are below rows.
+func (c *chunk) full(rows uint32) bool { return uint64(c.first)+uint64(len(c.points)) <= uint64(rows) }
 
 // chunkOf returns the chunk that holds a row, and the row's place in it.
 func chunkOf(row uint32) (number int, at uint32) {
@@ -53,4 +94,105 @@ func chunkRows(number int) (first, rows uint32) {
 		return minChunk << (number - 1), minChunk << (number - 1)
 	}
 	return uint32(number-smallChunks) << maxChunkBits, maxChunk
+}
+
+// table is the rows of a collection. The writer appends to its own; readers
+// get copies of the struct: what is appended to one is not seen by another.
+type table struct {
+	dim    int
+	stride int // float32s from one row to the next: dim, rounded up to a multiple of 8
+	metric record.Metric
+
+	rows    uint32   // rows below it exist
+	chunks  []*chunk // enough for them
+	wild    []uint32 // rows whose magnitude float32 arithmetic does not hold: compared in float64 only
+	maxNorm float64  // of all other rows, or more
+}
+
+func newTable(dim int, metric record.Metric) table {
+	stride := (dim + kernel.FloatLane - 1) / kernel.FloatLane * kernel.FloatLane
+	return table{dim: dim, stride: stride, metric: metric}
+}
+
+// add appends a row. vector is of the right length, little endian.
+func (t *table) add(p point, vector []byte) uint32 {
+	row := t.rows
+	number, at := chunkOf(row)
+	if number == len(t.chunks) {
+		t.chunks = append(t.chunks, newChunk(number, t.stride, t.metric))
+	}
+	c := t.chunks[number]
+	values := c.vectors[int(at)*t.stride : (int(at)+1)*t.stride]
+	record.DecodeVector(values[:0:t.dim], vector)
+	c.points[at] = p
+	c.died[at].Store(0)
+	t.measure(c, at, values)
+	t.rows++
+	return row
+}
+
+// measure sets a row's norm and scale.
+func (t *table) measure(c *chunk, at uint32, values []float32) {
+	norm := norm(values)
+	if c.norm != nil {
+		c.norm[at] = norm
+	}
+	switch {
+	case norm == 0:
+		c.scale[at] = 0
+		return
+	case norm < tameAbove || norm > tameBelow:
+		c.scale[at] = float32(math.NaN())
+		t.wild = append(t.wild, c.first+at)
+		return
+	case t.metric == record.Cosine:
+		c.scale[at] = float32(1 / norm)
+	default:
+		c.scale[at] = 1
+	}
+	t.maxNorm = max(t.maxNorm, norm)
+}
+
+// norm returns the length of a padded vector: the same bits everywhere.
+func norm(values []float32) float64 {
+	row := [1]*float32{&values[0]}
+	var square [1]float64
+	kernel.DotExact(values, row[:], square[:])
+	return math.Sqrt(square[0])
+}
+
+// kill marks a row as dead from offset on.
+func (t *table) kill(row uint32, offset uint64) {
+	number, at := chunkOf(row)
+	t.chunks[number].died[at].Store(offset)
+}
+
+// Row returns the first value of a row; stride values follow one another.
+func (t *table) Row(row uint32) *float32 {
+	number, at := chunkOf(row)
+	return &t.chunks[number].vectors[int(at)*t.stride]
+}
+
+// Scale returns what the float32 product with a row is multiplied with.
+func (t *table) Scale(row uint32) float32 {
+	number, at := chunkOf(row)
+	return t.chunks[number].scale[at]
+}
+
+// values returns a row as it was sent.
+func (t *table) values(row uint32) []float32 {
+	number, at := chunkOf(row)
+	start := int(at) * t.stride
+	return t.chunks[number].vectors[start : start+t.dim : start+t.dim]
+}
+
+func (t *table) point(row uint32) *point {
+	number, at := chunkOf(row)
+	return &t.chunks[number].points[at]
+}
+
+// diedAt returns the offset from which a row is dead, 0 when it lives.
+func (t *table) diedAt(row uint32) uint64 {
+	number, at := chunkOf(row)
+	return t.chunks[number].died[at].Load()
 }

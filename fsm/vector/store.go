@@ -1,50 +1,150 @@
 package vector
 
 import (
-	"context"
-	"errors"
+	"fmt"
 	"log/slog"
-
-	"github.com/kissvdb/kissvdb/fsm/record"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 )
 
 // Config says where collections live.
 type Config struct {
 	Dir     string // holds a folder per collection; empty = memory only
-	Workers int    // goroutines that build graphs; 0 = one per core, at most 4
+	Workers int    // goroutines that build a graph; 0 = one per core, at most 4
 	Logger  *slog.Logger
 }
 
 // Store is all collections.
-type Store struct{}
+//
+// Threads: Create, Drop, Put, Update, Delete, the batches, RequestVacuum,
+// Flush, Commit, Abort, Freeze and Stage belong to the writer, the goroutine that
+// applies entries. Commit and Staged.Commit are called with readers excluded
+// by a lock of the caller's; Reader, Get, Info and List under the same lock,
+// shared. The rest may be called from anywhere.
+type Store struct {
+	cfg    Config
+	log    *slog.Logger
+	keeper *keeper
 
-var errTODO = errors.New("not there yet")
+	// mu holds off the maintenance from the first change of an entry to its
+	// commit, and the writer while the maintenance puts new data in place.
+	mu     sync.Mutex
+	locked bool // by the entry that is being applied; the writer's
 
-// Reader returns a collection as it is at offset. The caller holds off the writer.
-func (s *Store) Reader(name string, offset uint64) (*Reader, bool) { return nil, false }
+	// collections is what readers see. It changes with mu held and readers
+	// excluded, so either is enough to read it.
+	collections map[string]*collection
 
-// Get returns a point. The caller holds off the writer.
-func (s *Store) Get(name, id string) (p Point, collection, found bool) { return Point{}, false, false }
-
-// Info describes a collection. The caller holds off the writer.
-func (s *Store) Info(name string) (Info, bool) { return Info{}, false }
-
-// List describes all collections, by name. The caller holds off the writer.
-func (s *Store) List() []Info { return nil }
-
-// Vacuum gives back the room of a collection's dead rows, beside reads and
-// writes, and returns how many bytes its file got shorter.
-func (s *Store) Vacuum(ctx context.Context, name string) (reclaimed int64, err error) {
-	return 0, errTODO
+	staged  map[string]*collection // created (or, nil, dropped) by the entry that is being applied
+	touched []*collection          // by that entry
+	dropped []*collection          // by that entry
 }
 
-// Search returns the points nearest to q.Vector, best first, those of equal
-// scores by id: min(q.K, matches) of them.
-func (r *Reader) Search(ctx context.Context, q *Query) ([]Hit, error) { return nil, errTODO }
+// Names in Config.Dir that are no collection's: those have no leading dot.
+const (
+	restoreDir    = ".restore"
+	droppedPrefix = ".dropped-"
+)
 
-// The writer's methods stage changes and add their events to c. An error is an
-// I/O error, and fatal; a refusal is a result.
+// Open opens the store. It is empty until a snapshot is restored or the log
+// is applied from its start.
+func Open(cfg Config) (*Store, error) {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{cfg: cfg, log: cfg.Logger, collections: map[string]*collection{}, staged: map[string]*collection{}}
+	if cfg.Dir != "" {
+		if err := s.tidy(); err != nil {
+			return nil, fmt.Errorf("vector: open: %w", err)
+		}
+	}
+	s.keeper = newKeeper(s)
+	return s, nil
+}
 
-func (s *Store) Create(c *record.Change, r *record.VectorCreate) (record.Result, error) {
-	return record.Result{}, errTODO
+// tidy removes what a crash has left half done.
+func (s *Store) tidy() error {
+	if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			if err := os.RemoveAll(filepath.Join(s.cfg.Dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Close ends the maintenance and closes the files.
+func (s *Store) Close() error {
+	s.keeper.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var first error
+	for _, c := range s.collections {
+		if err := c.data.Load().file.release(); err != nil && first == nil {
+			first = fmt.Errorf("vector: close: %w", err)
+		}
+	}
+	return first
+}
+
+// Reader returns a collection as it is at offset, which is the store's.
+func (s *Store) Reader(name string, offset uint64) (*Reader, bool) {
+	c, ok := s.collections[name]
+	if !ok {
+		return nil, false
+	}
+	return c.reader(offset), true
+}
+
+// Get returns a point, and whether there is such a collection at all.
+func (s *Store) Get(name, id string) (p Point, collection, found bool) {
+	c, ok := s.collections[name]
+	if !ok {
+		return Point{}, false, false
+	}
+	d := c.data.Load()
+	row, ok := d.ids[id]
+	if !ok {
+		return Point{}, true, false
+	}
+	at := d.point(row)
+	return Point{ID: at.id, Vector: d.values(row), Meta: at.meta}, true, true
+}
+
+// Info describes a collection at offset, which is the store's.
+func (s *Store) Info(name string, offset uint64) (Info, bool) {
+	c, ok := s.collections[name]
+	if !ok {
+		return Info{}, false
+	}
+	return c.info(offset), true
+}
+
+// List describes all collections, by name.
+func (s *Store) List(offset uint64) []Info {
+	infos := make([]Info, 0, len(s.collections))
+	for _, name := range slices.Sorted(maps.Keys(s.collections)) {
+		infos = append(infos, s.collections[name].info(offset))
+	}
+	return infos
+}
+
+// dirOf returns the folder of a collection.
+func (s *Store) dirOf(name string) string {
+	if s.cfg.Dir == "" {
+		return ""
+	}
+	return filepath.Join(s.cfg.Dir, name)
 }

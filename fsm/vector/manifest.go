@@ -1,0 +1,187 @@
+package vector
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
+)
+
+// A collection's folder holds
+//
+//	manifest.json      what the collection is, and which graphs belong to it
+//	vectors.bin        its points
+//	graph-000001.hnsw  a graph over rows of vectors.bin; immutable
+//
+// The manifest is written anew, whole, whenever a graph is finished. It says
+// nothing that could not be made again from vectors.bin.
+const (
+	manifestName = "manifest.json"
+	maxManifest  = 1 << 20
+	graphPrefix  = "graph-"
+	graphSuffix  = ".hnsw"
+)
+
+// manifest is the content of manifest.json.
+type manifest struct {
+	Collection  string      `json:"collection"`
+	Dim         int         `json:"dim"`
+	Metric      string      `json:"metric"`
+	CreatedMS   int64       `json:"created_at_ms"`
+	Incarnation uint64      `json:"incarnation"` // offset of the event that made the collection
+	File        uint64      `json:"file"`        // id in the header of vectors.bin
+	Covered     uint32      `json:"covered"`     // rows below it are in a graph, unless they were dead
+	Graphs      []graphFile `json:"graphs"`
+}
+
+// graphFile is a graph on disk.
+type graphFile struct {
+	Name  string `json:"name"`
+	Bytes int64  `json:"bytes"`
+}
+
+// number returns the number in a graph's name, 0 for any other.
+func (g graphFile) number() (n int) {
+	if rest, ok := strings.CutPrefix(g.Name, graphPrefix); ok {
+		if _, err := fmt.Sscanf(rest, "%d"+graphSuffix, &n); err != nil {
+			return 0
+		}
+	}
+	return n
+}
+
+// writeManifest writes the manifest of d's graphs, durably.
+func (c *collection) writeManifest(d *data) error { return c.writeManifestIn(c.dir, d) }
+
+func (c *collection) writeManifestIn(dir string, d *data) error {
+	m := manifest{
+		Collection: c.name, Dim: c.dim, Metric: c.metric.String(), CreatedMS: c.createdMS,
+		Incarnation: c.incarnation, File: d.file.header.id,
+		Covered: d.index.Load().covered, Graphs: d.graphs,
+	}
+	if m.Graphs == nil {
+		m.Graphs = []graphFile{}
+	}
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, manifestName), func(w io.Writer) error {
+		_, err := w.Write(append(text, '\n'))
+		return err
+	})
+}
+
+// readManifest returns the manifest in dir when it is about the file h.
+func readManifest(dir string, h header) (manifest, error) {
+	f, err := os.Open(filepath.Join(dir, manifestName))
+	if err != nil {
+		return manifest{}, err
+	}
+	defer f.Close() // only read
+	text, err := io.ReadAll(io.LimitReader(f, maxManifest))
+	if err != nil {
+		return manifest{}, err
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return manifest{}, corrupt("manifest: %v", err)
+	}
+	if m.Incarnation != h.incarnation || m.File != h.id {
+		return manifest{}, fmt.Errorf("%s is about other data", manifestName)
+	}
+	return m, nil
+}
+
+// loadGraphs takes up the graphs that an earlier run of this node has left
+// for the data. What cannot be read is built again.
+func (s *Store) loadGraphs(c *collection, d *data) {
+	m, err := readManifest(c.dir, d.file.header)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			s.log.Info("graphs are built again", "collection", c.name, "reason", err)
+		}
+		return
+	}
+	graphs := make([]*hnsw.Graph, 0, len(m.Graphs))
+	for _, file := range m.Graphs {
+		g, err := loadGraph(filepath.Join(c.dir, filepath.Base(file.Name)), c.dim, m.Covered)
+		if err != nil {
+			s.log.Warn("graph is built again", "collection", c.name, "file", file.Name, "error", err)
+			return
+		}
+		graphs = append(graphs, g)
+	}
+	d.useGraphs(graphs, m.Graphs, m.Covered)
+}
+
+// useGraphs makes graphs the index of data that nobody else uses yet.
+func (d *data) useGraphs(graphs []*hnsw.Graph, files []graphFile, covered uint32) {
+	if len(graphs) == 0 {
+		return
+	}
+	d.graphs = files
+	d.index.Store(&index{graphs: graphs, covered: covered, quantizer: graphs[len(graphs)-1].Quantizer()})
+}
+
+func loadGraph(path string, dim int, covered uint32) (*hnsw.Graph, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return decodeGraph(f, info.Size(), dim, covered)
+}
+
+// decodeGraph reads a graph over rows below covered, of dim dimensions.
+func decodeGraph(r io.Reader, size int64, dim int, covered uint32) (*hnsw.Graph, error) {
+	g, err := hnsw.Decode(r, size, covered)
+	if err != nil {
+		return nil, err
+	}
+	if g.Quantizer().Dim() != dim {
+		return nil, corrupt("graph of %d dimensions where %d are due", g.Quantizer().Dim(), dim)
+	}
+	return g, nil
+}
+
+// writeFile makes the file at path with what fill writes. It is there whole
+// and durable, or not at all.
+func writeFile(path string, fill func(io.Writer) error) error {
+	tmp := path + ".tmp"
+	defer os.Remove(tmp) // after a success there is nothing to remove
+	f, err := os.Create(tmp)
+	if err != nil {
+		return err
+	}
+	err = fill(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes the names in dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
