@@ -26,7 +26,10 @@ type storage struct {
 	closers   []func() error
 }
 
-const retainSnapshots = 2
+const (
+	snapshotsDir    = "snapshots"
+	retainSnapshots = 2
+)
 
 // openStorage opens or creates the storage under dir. fatal is told of every
 // failed write: raft itself would go on after some of them.
@@ -74,7 +77,7 @@ func (s *storage) open(dir string, log hclog.Logger, snapshots func(dir string) 
 	s.closers = append(s.closers, w.Close)
 	s.logs = newLogStore(w, fatal)
 
-	s.snapshots, err = snapshots(filepath.Join(dir, "snapshots"))
+	s.snapshots, err = snapshots(filepath.Join(dir, snapshotsDir))
 	if err != nil {
 		return fmt.Errorf("open snapshots: %w", err)
 	}

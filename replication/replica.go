@@ -53,7 +53,7 @@ type Config struct {
 	Heartbeat        time.Duration // raft's heartbeat and election timeouts; default 1 s
 	SnapshotInterval time.Duration // how often a snapshot is considered; default 30 s, negative = never by time
 	SnapshotEntries  uint64        // entries since the last snapshot that make one due; default 8192
-	SnapshotBytes    uint64        // bytes that make one due; default 256 MiB
+	SnapshotBytes    uint64        // bytes that make one due, up to half as many again; default 256 MiB
 	TrailingLogs     uint64        // entries kept behind a snapshot; default 4 x SnapshotEntries
 
 	// Now is the wall clock, and Dial and Listen the network; for tests.
@@ -350,35 +350,4 @@ func (r *Replica) stop() error {
 		errs = append(errs, r.storage.close())
 	}
 	return errors.Join(errs...)
-}
-
-// sizePeriod is how often the bytes since the last snapshot are looked at.
-const sizePeriod = 5 * time.Second
-
-// watchSize takes a snapshot when many bytes were applied since the last
-// one, also where none is taken by time: raft itself counts entries only, and
-// without snapshots the log would grow for ever.
-func (r *Replica) watchSize() {
-	tick := time.NewTicker(sizePeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-r.ctx.Done():
-			return
-		case <-tick.C:
-		}
-		if r.machine.bytes.value() < r.cfg.SnapshotBytes {
-			continue
-		}
-		done := make(chan error, 1)
-		go func() { done <- r.raft.Snapshot().Error() }()
-		select {
-		case err := <-done:
-			if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
-				r.log.Warn("snapshot failed", "error", err)
-			}
-		case <-r.dead:
-			return
-		}
-	}
 }

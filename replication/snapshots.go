@@ -57,6 +57,7 @@ type snapshotStore struct {
 	free   func(dir string) (uint64, error) // bytes left on the disk
 
 	mu     sync.Mutex      // guards what follows
+	floor  snapshotName    // all that are older have to go
 	pins   map[string]int  // by id, who reads it or has need of its files
 	warned map[string]bool // damaged snapshots the log speaks of already
 }
@@ -183,8 +184,11 @@ func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 	if err := s.checkRoom(); err != nil {
 		return nil, err
 	}
-	name := snapshotName{term: term, index: index, millis: time.Now().UnixMilli()}
-	for ; ; name.millis++ { // two within a millisecond
+	name, err := s.newName(term, index)
+	if err != nil {
+		return nil, err
+	}
+	for ; ; name.millis++ { // another is being written
 		err := os.Mkdir(filepath.Join(s.dir, name.String()+snapshotTmp), 0o700)
 		if err == nil && s.exists(name.String()) {
 			err = errors.Join(fs.ErrExist, os.Remove(filepath.Join(s.dir, name.String()+snapshotTmp)))
@@ -201,6 +205,19 @@ func (s *snapshotStore) Create(version raft.SnapshotVersion, index, term uint64,
 		Index: index, Term: term,
 		Configuration: configuration, ConfigurationIndex: configurationIndex,
 	})
+}
+
+// newName returns a name that is newer than those of all snapshots of the
+// same entry, also when the clock was set back.
+func (s *snapshotStore) newName(term, index uint64) (snapshotName, error) {
+	name := snapshotName{term: term, index: index, millis: time.Now().UnixMilli()}
+	names, err := s.names()
+	for _, n := range names {
+		if n.term == term && n.index == index {
+			name.millis = max(name.millis, n.millis+1)
+		}
+	}
+	return name, err
 }
 
 // checkRoom refuses to eat into the disk's reserve.
@@ -226,72 +243,4 @@ func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, erro
 		return nil, nil, fmt.Errorf("open snapshot %s: %w", id, err)
 	}
 	return m.raft(), newSnapshotReader(filepath.Join(s.dir, id), m.Files, func() { s.unpin(id) }), nil
-}
-
-// pin keeps a snapshot from being removed until unpin.
-func (s *snapshotStore) pin(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.pins[id]++
-}
-
-// unpin ends pins and removes what waited for them, and all that is too old.
-func (s *snapshotStore) unpin(ids ...string) {
-	s.mu.Lock()
-	for _, id := range ids {
-		if s.pins[id]--; s.pins[id] <= 0 {
-			delete(s.pins, id)
-		}
-	}
-	s.mu.Unlock()
-	if err := s.reap(); err != nil {
-		s.log.Warn("old snapshots could not be removed", "error", err)
-	}
-}
-
-// reap removes every snapshot that is older than the newest intact ones to
-// retain, damaged ones too, unless it is pinned.
-func (s *snapshotStore) reap() error {
-	metas, err := s.intact()
-	if err != nil || len(metas) < s.retain {
-		return err
-	}
-	oldest, _ := parseSnapshotName(metas[s.retain-1].ID)
-	names, err := s.names()
-	if err != nil {
-		return err
-	}
-	var errs []error
-	for _, n := range names {
-		if n.compare(oldest) < 0 {
-			errs = append(errs, s.remove(n.String()))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// remove takes a snapshot away in one step, so that a crash in the middle of
-// the removal leaves nothing that looks like a snapshot.
-func (s *snapshotStore) remove(id string) error {
-	path := filepath.Join(s.dir, id)
-	removed, err := s.hide(id, path)
-	if err != nil || !removed {
-		return err
-	}
-	return os.RemoveAll(path + snapshotTmp)
-}
-
-// hide renames the folder unless it is pinned.
-func (s *snapshotStore) hide(id, path string) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pins[id] > 0 {
-		return false, nil
-	}
-	delete(s.warned, id)
-	err := os.Rename(path, path+snapshotTmp)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil // another reap was faster
-	}
-	return err == nil, err
 }
