@@ -67,7 +67,7 @@ func (k *keeper) buildNext(c *collection) (again bool, err error) {
 	c.upkeep.job.Lock()
 	defer c.upkeep.job.Unlock()
 	d, r := k.look(c)
-	p, later := c.plan(r)
+	p, later := k.plan(c, r)
 	if p == nil {
 		return later, nil
 	}
@@ -115,7 +115,7 @@ func (x index) with(p *plan, g *hnsw.Graph) index {
 
 // plan returns what is to be built next, or nil, and then whether that may
 // change without a write.
-func (c *collection) plan(r *Reader) (p *plan, later bool) {
+func (k *keeper) plan(c *collection, r *Reader) (p *plan, later bool) {
 	if r.rows == 0 || c.data.Load().index.Load().covered > r.rows {
 		return nil, false
 	}
@@ -124,7 +124,7 @@ func (c *collection) plan(r *Reader) (p *plan, later bool) {
 			return &plan{place: place, rows: rows}, false
 		}
 	}
-	return c.planGrowth(r)
+	return k.planGrowth(c, r)
 }
 
 // worn returns the living rows of a graph that has too many dead nodes.
@@ -147,7 +147,7 @@ func (r *Reader) living(rows []uint32) []uint32 {
 }
 
 // planGrowth plans the graph that takes up the rows that are in none.
-func (c *collection) planGrowth(r *Reader) (p *plan, later bool) {
+func (k *keeper) planGrowth(c *collection, r *Reader) (p *plan, later bool) {
 	p = &plan{place: len(r.index.graphs)}
 	nodes := 0
 	if n := len(r.index.graphs); n > 0 && r.index.graphs[n-1].Len() < maxGraph {
@@ -162,7 +162,7 @@ func (c *collection) planGrowth(r *Reader) (p *plan, later bool) {
 		p.covered = row + 1
 	}
 	switch n := len(p.rows); {
-	case n >= max(minGraph, nodes/growth):
+	case n >= max(k.s.cfg.Graph, nodes/growth):
 		return p, false
 	case nodes > 0 && n >= idleRows:
 		// It is worth it once the writes have come to rest.

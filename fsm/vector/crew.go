@@ -31,11 +31,11 @@ func newCrew(n int) *crew {
 	return c
 }
 
-// run has every member do work at once, and returns when all are done.
-func (c *crew) run(work func(worker int)) {
+// run has count members do work at once, and returns when all are done.
+func (c *crew) run(count int, work func(worker int)) {
 	var wg sync.WaitGroup
-	wg.Add(len(c.jobs))
-	for _, jobs := range c.jobs {
+	wg.Add(count)
+	for _, jobs := range c.jobs[:count] {
 		jobs <- func(worker int) {
 			defer wg.Done()
 			work(worker)

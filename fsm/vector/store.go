@@ -15,6 +15,7 @@ import (
 type Config struct {
 	Dir     string // holds a folder per collection; empty = memory only
 	Workers int    // goroutines that build a graph; 0 = one per core, at most 4
+	Graph   int    // rows below which a collection gets no graph; 0 = 4096
 	Logger  *slog.Logger
 }
 
@@ -56,6 +57,9 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.Graph == 0 {
+		cfg.Graph = minGraph
+	}
 	s := &Store{cfg: cfg, log: cfg.Logger, collections: map[string]*collection{}, staged: map[string]*collection{}}
 	if cfg.Dir != "" {
 		if err := s.tidy(); err != nil {
@@ -85,7 +89,7 @@ func (s *Store) tidy() error {
 	return nil
 }
 
-// Close ends the maintenance and closes the files.
+// Close ends the maintenance and closes the files. It may be called again.
 func (s *Store) Close() error {
 	s.keeper.close()
 	s.mu.Lock()
@@ -96,6 +100,7 @@ func (s *Store) Close() error {
 			first = fmt.Errorf("vector: close: %w", err)
 		}
 	}
+	clear(s.collections)
 	return first
 }
 
