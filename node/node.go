@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kissvdb/kissvdb/fsm"
+	"github.com/kissvdb/kissvdb/fsm/vector"
 	"github.com/kissvdb/kissvdb/replication"
 )
 
@@ -33,6 +34,8 @@ type Node struct {
 	failure atomic.Pointer[error]               // why the node stopped applying; nil while it works
 	fatal   chan error
 
+	vacuumed chan struct{} // one place: files were replaced that snapshots still hold
+
 	cancel context.CancelFunc
 	loops  sync.WaitGroup
 	once   sync.Once
@@ -49,6 +52,8 @@ func Open(cfg Config) (*Node, error) {
 		log:   cfg.Logger.With("component", "node", "node", cfg.ID),
 		disk:  &disk{dir: cfg.Dir, probe: cfg.FreeSpace},
 		fatal: make(chan error, 1),
+
+		vacuumed: make(chan struct{}, 1),
 	}
 	n.State = &State{n: n}
 	if err := n.open(); err != nil {
@@ -60,6 +65,7 @@ func Open(cfg Config) (*Node, error) {
 	n.loops.Go(func() { n.expire(ctx) })
 	if n.dir != nil {
 		n.loops.Go(func() { n.watchDisk(ctx) })
+		n.loops.Go(func() { n.trim(ctx) })
 	}
 	return n, nil
 }
@@ -77,10 +83,11 @@ func (n *Node) open() (err error) {
 	}
 	n.disk.measure()
 	n.fsm, err = fsm.Open(fsm.Config{
-		Dir:    cfg.Dir,
-		Wall:   n.wall,
-		Events: cfg.Events,
-		Logger: cfg.Logger.With("component", "fsm", "node", cfg.ID),
+		Dir:     cfg.Dir,
+		Wall:    n.wall,
+		Events:  cfg.Events,
+		Vectors: vector.Config{Vacuumed: n.noteVacuum},
+		Logger:  cfg.Logger.With("component", "fsm", "node", cfg.ID),
 	})
 	if err != nil {
 		return fmt.Errorf("open store: %w", err)

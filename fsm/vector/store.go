@@ -16,7 +16,10 @@ type Config struct {
 	Dir     string // holds a folder per collection; empty = memory only
 	Workers int    // goroutines that build a graph; 0 = one per core, at most 4
 	Graph   int    // rows below which a collection gets no graph; 0 = 4096
-	Logger  *slog.Logger
+	// Vacuumed is called after a collection's file was replaced by a shorter
+	// one. It must not block. nil = nobody wants to know.
+	Vacuumed func()
+	Logger   *slog.Logger
 }
 
 // Store is all collections.
@@ -56,6 +59,9 @@ const (
 func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Vacuumed == nil {
+		cfg.Vacuumed = func() {}
 	}
 	if cfg.Graph == 0 {
 		cfg.Graph = minGraph

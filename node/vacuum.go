@@ -1,0 +1,74 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/kissvdb/kissvdb/fsm"
+	"github.com/kissvdb/kissvdb/replication"
+)
+
+// trimPause is the least time between two trims of snapshots.
+const trimPause = 10 * time.Second
+
+// trim lets go of the files that a vacuum has replaced: snapshots hold them
+// until there are newer ones.
+func (n *Node) trim(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.vacuumed:
+		}
+		if err := n.replica.Trim(ctx); err != nil && ctx.Err() == nil {
+			n.log.Warn("the room of a vacuumed collection is given back with later snapshots", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(trimPause):
+		}
+	}
+}
+
+// noteVacuum wakes trim. It never blocks.
+func (n *Node) noteVacuum() {
+	select {
+	case n.vacuumed <- struct{}{}:
+	default:
+	}
+}
+
+// VacuumOffline gives back the room of a collection's dead rows in the data
+// directory of a node that is not running, and returns how many bytes its file
+// got shorter. It fails when a process holds the directory. What is only in
+// the log, behind the newest snapshot, is left as it is.
+func VacuumOffline(ctx context.Context, cfg Config, collection string) (reclaimed int64, err error) {
+	if err := cfg.validate(); err != nil {
+		return 0, err
+	}
+	if cfg.Dir == "" {
+		return 0, errors.New("a vacuum needs a data directory")
+	}
+	dir, err := openDataDir(cfg.Dir, cfg.FreeSpace)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, dir.close()) }()
+	store, err := fsm.Open(fsm.Config{Dir: cfg.Dir, Events: cfg.Events, Logger: cfg.Logger})
+	if err != nil {
+		return 0, fmt.Errorf("open store: %w", err)
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	err = replication.RewriteSnapshot(filepath.Join(cfg.Dir, "raft"), store, cfg.Logger, func() (err error) {
+		reclaimed, err = store.Vacuum(ctx, collection)
+		return err
+	})
+	if errors.Is(err, replication.ErrNoSnapshot) {
+		return 0, errors.New("nothing to vacuum: all data is still in the log")
+	}
+	return reclaimed, err
+}
