@@ -2,8 +2,8 @@ package hnsw
 
 import (
 	"context"
-
-	"github.com/kissvdb/kissvdb/fsm/vector/sq8"
+	"sync"
+	"sync/atomic"
 )
 
 // Params are how a graph is built. Those of a graph that is extended must be
@@ -16,12 +16,23 @@ type Params struct {
 	Seed           uint64
 }
 
+func (p Params) withDefaults() Params {
+	if p.M == 0 {
+		p.M = 16
+	}
+	if p.EfConstruction == 0 {
+		p.EfConstruction = 200
+	}
+	p.M = max(minM, min(p.M, maxM))
+	return p
+}
+
 // Workers run the parallel parts of a build.
 type Workers struct {
 	Count int // how many there are; 0 = 1
-	// Run runs work(0) to work(Count-1) at once and returns when all are done;
+	// Run runs work(0) to work(count-1) at once and returns when all are done;
 	// nil = in new goroutines.
-	Run func(work func(worker int))
+	Run func(count int, work func(worker int))
 }
 
 // Build returns a graph over the nodes of prev, nil for none, and rows, which
@@ -29,30 +40,82 @@ type Workers struct {
 // graph is the same whatever workers there are (and the same on machines whose
 // float32 products are). The only error is that ctx is done.
 func Build(ctx context.Context, p Params, prev *Graph, rows []uint32, v Vectors, workers Workers) (*Graph, error) {
-	g := &Graph{}
+	b := &builder{ctx: ctx, v: v, workers: workers, graph: &Graph{params: p.withDefaults()}}
 	if prev != nil {
-		*g = *prev
-		g.rows, g.codes, g.outliers = append([]uint32{}, g.rows...), append([]byte{}, g.codes...), append([]uint32{}, g.outliers...)
+		b.prev = prev
+		b.graph.params = prev.params
 	} else {
-		var sample []*float32
-		var scale []float32
-		for _, row := range rows {
-			sample, scale = append(sample, v.Row(row)), append(scale, v.Scale(row))
-		}
-		if len(rows) == 0 {
-			sample, scale = append(sample, &make([]float32, (p.Dim+7)/8*8)[0]), append(scale, 1)
-		}
-		g.quantizer = sq8.Train(p.Dim, p.Clip, sample, scale)
+		b.prev = emptyGraph(b.graph.params)
 	}
-	code := make([]byte, g.quantizer.Stride())
-	for _, row := range rows {
-		if g.quantizer.Encode(code, v.Row(row), v.Scale(row)) {
-			g.rows = append(g.rows, row)
-			g.codes = append(g.codes, code...)
-		} else {
-			g.outliers = append(g.outliers, row)
+	for _, step := range []func(rows []uint32){b.encode, b.findTwins, b.makeRoom, b.insertAll} {
+		if step(rows); ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
 	}
-	g.index()
-	return g, ctx.Err()
+	b.graph.index()
+	return b.graph, nil
+}
+
+// builder makes one graph. A worker writes only what belongs to the nodes it
+// was handed, and reads what all of them do not change meanwhile.
+type builder struct {
+	ctx     context.Context
+	v       Vectors
+	workers Workers
+
+	prev  *Graph // not nil
+	graph *Graph // in the making
+
+	vectors []*float32 // of each node: its row, padded
+	scales  []float32  // of each node
+
+	todo   []uint32 // nodes to insert, in order
+	layers []*layer // with room for all nodes; graph.layers are those in use
+	placed []uint32 // how many positions of each layer are in use
+
+	crew []*worker
+}
+
+// vector returns a node's row without its scale.
+func (b *builder) vector(node uint32) []float32 {
+	return floats(b.vectors[node], b.graph.params.Dim)
+}
+
+// parallel runs work for all numbers below count, in pieces of at most size,
+// on all workers, unless ctx is done first.
+func (b *builder) parallel(count, size int, work func(w *worker, i int)) {
+	if b.crew == nil {
+		for range max(1, b.workers.Count) {
+			b.crew = append(b.crew, newWorker(b))
+		}
+	}
+	var next atomic.Int64
+	run := func(number int) {
+		for {
+			end := int(next.Add(int64(size)))
+			for i := end - size; i < min(end, count); i++ {
+				if b.ctx.Err() != nil {
+					return
+				}
+				work(b.crew[number], i)
+			}
+			if end >= count {
+				return
+			}
+		}
+	}
+	pieces := (count + size - 1) / size
+	switch n := min(len(b.crew), pieces); {
+	case n == 0:
+	case n == 1:
+		run(0)
+	case b.workers.Run != nil:
+		b.workers.Run(n, run)
+	default:
+		var wg sync.WaitGroup
+		for number := range n {
+			wg.Go(func() { run(number) })
+		}
+		wg.Wait()
+	}
 }

@@ -7,9 +7,15 @@
 // the caller compares exactly.
 package hnsw
 
-import "github.com/kissvdb/kissvdb/fsm/vector/sq8"
+import (
+	"slices"
+	"sync"
+	"unsafe"
 
-// None is the row of a node that has none any more.
+	"github.com/kissvdb/kissvdb/fsm/vector/sq8"
+)
+
+// None is the row of a node that has none any more, and the end of a list.
 const None = ^uint32(0)
 
 // Vectors are what a graph is built over, by row number. They are read by
@@ -26,18 +32,34 @@ type Vectors interface {
 // Graph is immutable. It has the nodes 0..Len()-1, each of which stands for a
 // row. It may be used by many goroutines.
 type Graph struct {
+	params    Params
 	quantizer *sq8.Quantizer
-	codes     []byte   // Len() x quantizer.Stride()
-	rows      []uint32 // row of each node, or None
+	trained   uint32 // how many nodes there were when the quantizer was trained
 
+	codes  []byte   // Len() x quantizer.Stride()
+	layers []*layer // from the lowest one, which has all nodes, to the highest
+	entry  uint32   // position in the highest layer where every walk starts
+
+	// twins makes a list of all nodes of equal codes: it has the next node for
+	// each, or None. Only the first of them is linked; a walk that meets it has
+	// met them all. nil if there are none.
+	twins []uint32
+
+	rows  []uint32 // row of each node, or None
 	first uint32   // lowest row of a node
 	nodes []uint32 // node of each row from first on, or None
 
 	outliers []uint32 // rows that codes do not describe, ascending
+
+	every   bool // every node has a row
+	scratch *sync.Pool
 }
 
 // Len returns the number of nodes.
 func (g *Graph) Len() int { return len(g.rows) }
+
+// Dim returns the dimension of the vectors.
+func (g *Graph) Dim() int { return g.params.Dim }
 
 // Row returns the row of a node, None if it has none any more.
 func (g *Graph) Row(node uint32) uint32 { return g.rows[node] }
@@ -62,8 +84,11 @@ func (g *Graph) Quantizer() *sq8.Quantizer { return g.quantizer }
 
 // Bytes returns how much memory the graph holds.
 func (g *Graph) Bytes() int64 {
-	words := len(g.rows) + len(g.nodes) + len(g.outliers)
-	return int64(len(g.codes)) + 4*int64(words)
+	words := len(g.rows) + len(g.nodes) + len(g.outliers) + len(g.twins)
+	for _, l := range g.layers {
+		words += len(l.links) + len(l.nodes) + len(l.below) + len(l.kept)/4
+	}
+	return int64(unsafe.Sizeof(*g)) + int64(len(g.codes)) + 4*int64(words)
 }
 
 // Renumber returns the graph for rows of other numbers: to maps each row. A
@@ -81,6 +106,7 @@ func (g *Graph) Renumber(to func(old uint32) (row uint32, ok bool)) *Graph {
 			renumbered.outliers = append(renumbered.outliers, row)
 		}
 	}
+	slices.Sort(renumbered.outliers)
 	renumbered.index()
 	return &renumbered
 }
@@ -98,22 +124,42 @@ func renumber(row uint32, to func(uint32) (uint32, bool)) uint32 {
 // index makes nodes the inverse of rows.
 func (g *Graph) index() {
 	first, last := None, uint32(0)
+	g.every = true
 	for _, row := range g.rows {
 		if row != None {
 			first, last = min(first, row), max(last, row)
+		} else {
+			g.every = false
 		}
 	}
+	g.scratch = &sync.Pool{New: func() any { return new(scratch) }}
 	g.first, g.nodes = first, nil
 	if first == None {
 		return
 	}
 	g.nodes = make([]uint32, last-first+1)
-	for i := range g.nodes {
-		g.nodes[i] = None
-	}
+	fill(g.nodes, None)
 	for node, row := range g.rows {
 		if row != None {
 			g.nodes[row-first] = uint32(node)
 		}
+	}
+}
+
+// code returns the code of a node.
+func (g *Graph) code(node uint32) []byte {
+	stride := g.quantizer.Stride()
+	return g.codes[int(node)*stride : (int(node)+1)*stride]
+}
+
+// emptyGraph has neither nodes nor a quantizer.
+func emptyGraph(p Params) *Graph { return &Graph{params: p} }
+
+// floats returns the first count values from a first one on.
+func floats(first *float32, count int) []float32 { return unsafe.Slice(first, count) }
+
+func fill(s []uint32, value uint32) {
+	for i := range s {
+		s[i] = value
 	}
 }

@@ -1,12 +1,6 @@
 package hnsw
 
-import (
-	"cmp"
-	"slices"
-
-	"github.com/kissvdb/kissvdb/fsm/vector/kernel"
-	"github.com/kissvdb/kissvdb/fsm/vector/sq8"
-)
+import "math"
 
 // Candidate is a row that may be near.
 type Candidate struct {
@@ -32,33 +26,103 @@ type Search struct {
 // the walk gave up: over budget, or the query lies away from what is admitted.
 // Then the caller scans instead; dst has what was found so far.
 func (g *Graph) Search(s *Search, dst []Candidate) (found []Candidate, done bool) {
-	return g.ScanAll(s.Vector, s.Admit, s.Ef, dst), true
+	if g.Len() == 0 || s.Ef < 1 {
+		return dst, true
+	}
+	sc := g.scratch.Get().(*scratch)
+	defer g.scratch.Put(sc)
+	g.quantizer.Query(&sc.query, s.Vector)
+	start := g.descend(sc, 0)
+	if s.Admit == nil && s.Budget == 0 && g.every && g.twins == nil {
+		g.walk(sc, g.layers[0], start, s.Ef)
+		return g.candidates(sc, &sc.pool, dst), true
+	}
+	done = g.sweep(sc, s, start)
+	return g.candidates(sc, &sc.admitted, dst), done
 }
 
-// Scan appends to dst the best keep of the given nodes, best first.
-func (g *Graph) Scan(vector []float32, nodes []uint32, keep int, dst []Candidate) []Candidate {
-	query := &sq8.Query{}
-	g.quantizer.Query(query, vector)
-	products := make([]int32, len(nodes))
-	kernel.DotCodes(query.Codes, g.codes, nodes, products)
-	start := len(dst)
-	for i, node := range nodes {
-		if g.rows[node] != None {
-			dst = append(dst, Candidate{g.rows[node], query.Score(products[i])})
-		}
+// candidates appends the rows of a pool of nodes.
+func (g *Graph) candidates(sc *scratch, p *pool, dst []Candidate) []Candidate {
+	for _, e := range p.entries {
+		dst = append(dst, Candidate{g.rows[positionOf(e)], sc.query.Score(productOf(e))})
 	}
-	slices.SortFunc(dst[start:], func(a, b Candidate) int { return cmp.Compare(b.Score, a.Score) })
-	return dst[:min(len(dst), start+keep)]
+	return dst
 }
 
-// ScanAll appends to dst the best keep of all nodes whose rows are admitted,
-// best first; admit = nil admits all.
-func (g *Graph) ScanAll(vector []float32, admit func(row uint32) bool, keep int, dst []Candidate) []Candidate {
-	var nodes []uint32
-	for node, row := range g.rows {
-		if row != None && (admit == nil || admit(row)) {
-			nodes = append(nodes, uint32(node))
+const (
+	// A walk under a filter looks after watched nodes, or later when few are
+	// admitted, whether less than a part of the share is.
+	watched      = 200
+	watchedLeast = 8 // admitted ones to expect before judging
+	away         = 4 // it is away if there are that many times fewer
+
+	// most is how many times ef the pool of a walk under a filter may be.
+	most = 16
+)
+
+// sweep walks over all nodes of the lowest layer and keeps those whose rows are
+// admitted. It ends when there are s.Ef of them and the best that is left to
+// expand is worse than all of them. It reports false when it gave up.
+func (g *Graph) sweep(sc *scratch, s *Search, start uint32) (done bool) {
+	l := g.layers[0]
+	width := s.Ef
+	if s.Admit != nil {
+		width = s.Ef * most
+		if s.Share > 0 {
+			width = int(math.Ceil(float64(s.Ef) * min(most, 2/s.Share)))
 		}
 	}
-	return g.Scan(vector, nodes, keep, dst)
+	sc.forget(len(l.kept))
+	sc.pool.reset(width)
+	sc.admitted.reset(s.Ef)
+	judge := math.MaxInt
+	if s.Share > 0 && s.Admit != nil {
+		judge = max(watched, int(watchedLeast/s.Share))
+	}
+	sc.positions[0] = start
+	sc.meet(start)
+	positions := sc.positions[:1]
+	scored, admitted := 0, 0
+	for {
+		products := g.score(sc, l, positions)
+		scored += len(positions)
+		sc.pool.offer(positions, products)
+		admitted += g.admit(sc, s, positions, products, scored <= judge)
+		if scored > judge {
+			if float64(admitted) < float64(scored)*s.Share/away {
+				return false
+			}
+			judge = math.MaxInt
+		}
+		position, ok := sc.pool.expand()
+		if !ok || len(sc.admitted.entries) == s.Ef && productOf(sc.pool.entries[sc.pool.next-1]) < sc.admitted.least {
+			return true
+		}
+		if s.Budget > 0 && scored >= s.Budget {
+			return false
+		}
+		positions = sc.unmet(l.list(position))
+	}
+}
+
+// admit adds the scored positions whose rows are admitted, and their twins.
+// With all it looks at every one, else at those that would get in. It returns
+// how many it added or would have.
+func (g *Graph) admit(sc *scratch, s *Search, positions []uint32, products []int32, all bool) (admitted int) {
+	for i, node := range positions {
+		product := products[i]
+		for product > sc.admitted.least || all {
+			if row := g.rows[node]; row != None && (s.Admit == nil || s.Admit(row)) {
+				admitted++
+				if product > sc.admitted.least {
+					sc.admitted.insert(product, node)
+				}
+			}
+			if g.twins == nil || g.twins[node] == None {
+				break
+			}
+			node, all = g.twins[node], false
+		}
+	}
+	return admitted
 }

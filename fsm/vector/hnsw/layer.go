@@ -1,0 +1,51 @@
+package hnsw
+
+// layer is the links between the nodes of one layer, by position: the lowest
+// layer has every node, at the position of its number; a higher one has those
+// of at least its level, in the order in which they came.
+type layer struct {
+	width int      // most links of a node
+	links []uint32 // count x width positions; a list ends at None or its width
+
+	// kept is how many links at the front of each list were chosen by select,
+	// best first: they are known to be apart from one another.
+	kept []uint8
+
+	nodes []uint32 // node of each position; nil in the lowest layer
+	below []uint32 // position of each node in the layer below; nil in the lowest layer
+}
+
+// list returns the links of a position, with what follows their end.
+func (l *layer) list(position uint32) []uint32 {
+	start := int(position) * l.width
+	return l.links[start : start+l.width : start+l.width]
+}
+
+// node returns which node is at a position.
+func (l *layer) node(position uint32) uint32 {
+	if l.nodes == nil {
+		return position
+	}
+	return l.nodes[position]
+}
+
+// count returns how many links a list has.
+func count(list []uint32) int {
+	for i, link := range list {
+		if link == None {
+			return i
+		}
+	}
+	return len(list)
+}
+
+// grown returns a copy of the layer with room for count positions, and no
+// links at those that are new.
+func (l *layer) grown(count int) *layer {
+	g := &layer{width: l.width}
+	g.links = make([]uint32, count*l.width)
+	fill(g.links[copy(g.links, l.links):], None)
+	g.kept = make([]uint8, count)
+	copy(g.kept, l.kept)
+	return g
+}

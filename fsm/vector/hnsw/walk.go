@@ -1,0 +1,71 @@
+package hnsw
+
+import (
+	"math"
+
+	"github.com/kissvdb/kissvdb/fsm/vector/kernel"
+)
+
+// score computes the products of the walk's query with the nodes at positions.
+func (g *Graph) score(s *scratch, l *layer, positions []uint32) []int32 {
+	nodes, products := positions, s.products[:len(positions)]
+	if l.nodes != nil {
+		nodes = s.nodes[:len(positions)]
+		for i, position := range positions {
+			nodes[i] = l.nodes[position]
+		}
+	}
+	kernel.DotCodes(s.query.Codes, g.codes, nodes, products)
+	return products
+}
+
+// descend walks greedily from the entry down to the given layer and returns
+// the position in it at which it arrives.
+func (g *Graph) descend(s *scratch, to int) uint32 {
+	position := g.entry
+	for i := len(g.layers) - 1; i > to; i-- {
+		l := g.layers[i]
+		position = l.below[g.climb(s, l, position)]
+	}
+	return position
+}
+
+// climb goes from a position of a layer to ever better neighbours, until there
+// are none.
+func (g *Graph) climb(s *scratch, l *layer, position uint32) uint32 {
+	best := int32(math.MinInt32)
+	s.positions[0] = position
+	best = g.score(s, l, s.positions[:1])[0]
+	for {
+		list := l.list(position)
+		list = list[:count(list)]
+		better := false
+		for i, product := range g.score(s, l, list) {
+			if product > best {
+				best, position, better = product, list[i], true
+			}
+		}
+		if !better {
+			return position
+		}
+	}
+}
+
+// walk fills the pool with the best ef positions of a layer that it finds from
+// start: it expands the best position whose neighbours it has not seen, until
+// there is none among the best ef.
+func (g *Graph) walk(s *scratch, l *layer, start uint32, ef int) {
+	s.forget(len(l.kept))
+	s.pool.reset(ef)
+	s.positions[0] = start
+	s.meet(start)
+	s.pool.offer(s.positions[:1], g.score(s, l, s.positions[:1]))
+	for {
+		position, ok := s.pool.expand()
+		if !ok {
+			return
+		}
+		positions := s.unmet(l.list(position))
+		s.pool.offer(positions, g.score(s, l, positions))
+	}
+}

@@ -1,0 +1,86 @@
+package hnsw
+
+// worker is what one goroutine of a build works with.
+type worker struct {
+	b        *builder
+	scratch  *scratch
+	selector selector
+	edges    [maxLayers][]uint64 // links to add, per layer: where from, above where to
+}
+
+func newWorker(b *builder) *worker {
+	return &worker{b: b, scratch: new(scratch), selector: selector{b: b}}
+}
+
+// place finds the links of a node in the layers that are in use, writes them
+// to its lists and notes the links back.
+func (w *worker) place(it item) {
+	g := w.b.graph
+	if len(g.layers) == 0 {
+		return // the first node
+	}
+	s := w.scratch
+	g.quantizer.Query(&s.query, w.b.vector(it.node))
+	at, own := g.entry, it.top
+	for i := it.level; i >= len(g.layers); i-- {
+		own = w.b.layers[i].below[own]
+	}
+	for i := len(g.layers) - 1; i >= 0; i-- {
+		l := g.layers[i]
+		if i > it.level {
+			at = l.below[g.climb(s, l, at)]
+			continue
+		}
+		g.walk(s, l, at, g.params.EfConstruction)
+		at = positionOf(s.pool.entries[0])
+		w.link(i, own, it.node)
+		if i > 0 {
+			at, own = l.below[at], l.below[own]
+		}
+	}
+}
+
+// link gives the node at position own of layer i links to the best of the pool.
+func (w *worker) link(i int, own, node uint32) {
+	l := w.b.graph.layers[i]
+	sel := &w.selector
+	sel.start(l, node)
+	for _, e := range w.scratch.pool.entries {
+		sel.add(positionOf(e), false)
+	}
+	list := l.list(own)
+	chosen := sel.choose(w.b.graph.params.M)
+	for at, c := range chosen {
+		list[at] = c.position
+		w.edges[i] = append(w.edges[i], uint64(c.position)<<32|uint64(own))
+	}
+	l.kept[own] = uint8(len(chosen))
+}
+
+// linkBack adds links that start at one position. Those for which there is no
+// room compete with all that are there.
+func (w *worker) linkBack(l *layer, edges []uint64) {
+	from := uint32(edges[0] >> 32)
+	list := l.list(from)
+	have := count(list)
+	if have+len(edges) <= len(list) {
+		for i, edge := range edges {
+			list[have+i] = uint32(edge)
+		}
+		return
+	}
+	sel := &w.selector
+	sel.start(l, l.node(from))
+	for i, position := range list[:have] {
+		sel.add(position, i < int(l.kept[from]))
+	}
+	for _, edge := range edges {
+		sel.add(uint32(edge), false)
+	}
+	chosen := sel.choose(l.width)
+	for i, c := range chosen {
+		list[i] = c.position
+	}
+	fill(list[len(chosen):], None)
+	l.kept[from] = uint8(len(chosen))
+}
