@@ -9,17 +9,18 @@ import (
 const (
 	batch   = 16        // rows a call, about what a step in a graph takes
 	hotRows = 64        // rows that stay in the first caches
+	warmSet = 32 << 20  // bytes of a set that only the last cache holds
 	coldSet = 600 << 20 // bytes of a set that no cache holds
 )
 
-// benchmark measures call, which multiplies the rows of ids, per row: once with
-// few rows, once with rows all over a large set.
+// benchmark measures call, which multiplies the rows of ids, per row: with few
+// rows, and with rows all over a larger set.
 func benchmark(b *testing.B, stride, rowBytes int, call func(l level, rows int) func(ids []uint32)) {
 	for _, set := range []struct {
 		name string
 		rows int
-	}{{"hot", hotRows}, {"cold", coldSet / rowBytes}} {
-		for l := active; l > levelGo; l-- {
+	}{{"hot", hotRows}, {"warm", warmSet / rowBytes}, {"cold", coldSet / rowBytes}} {
+		for l := active; l >= levelGo; l-- {
 			b.Run(fmt.Sprintf("%s/%d/%v", set.name, stride, l), func(b *testing.B) {
 				run := call(l, set.rows)
 				random := rand.New(rand.NewPCG(1, uint64(set.rows)))

@@ -28,28 +28,3 @@ func dotFloatRowsAVX2(query []float32, rows []float32, out []float32)
 //
 //go:noescape
 func dotExactAVX2(query []float32, rows []*float32, out []float64)
-
-// dotCodesAVX512 needs AVX-512 F and VNNI.
-//
-//go:noescape
-func dotCodesAVX512(query []int8, codes []byte, last int, ids []uint32, out []int32) bool
-
-// dotCodeRowsAVX512 needs AVX-512 F and VNNI.
-//
-//go:noescape
-func dotCodeRowsAVX512(query []int8, rows []byte, out []int32)
-
-// dotFloatsAVX512 needs AVX-512 F.
-//
-//go:noescape
-func dotFloatsAVX512(query []float32, rows []*float32, out []float32)
-
-// dotFloatRowsAVX512 needs AVX-512 F.
-//
-//go:noescape
-func dotFloatRowsAVX512(query []float32, rows []float32, out []float32)
-
-// dotExactAVX512 needs AVX-512 F.
-//
-//go:noescape
-func dotExactAVX512(query []float32, rows []*float32, out []float64)

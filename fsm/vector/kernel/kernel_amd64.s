@@ -402,7 +402,7 @@ done:
 	RET
 
 // func dotFloatsAVX2(query []float32, rows []*float32, out []float32)
-// Requires: AVX, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·dotFloatsAVX2(SB), NOSPLIT, $0-72
 	MOVQ   query_base+0(FP), AX
 	MOVQ   query_len+8(FP), CX
@@ -432,14 +432,14 @@ group:
 	MOVQ    8(R14)(R13*8), R11
 	MOVQ    16(R14)(R13*8), R12
 	MOVQ    24(R14)(R13*8), R13
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
 	XORQ    R14, R14
 	CMPQ    R14, CX
 	JG      group_half
@@ -479,11 +479,11 @@ group_half:
 group_end:
 	MOVQ         out_base+48(FP), SI
 	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y1
-	VADDPS       Y5, Y4, Y2
-	VADDPS       Y7, Y6, Y3
-	VHADDPS      Y1, Y0, Y0
-	VHADDPS      Y3, Y2, Y1
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VHADDPS      Y2, Y0, Y0
+	VHADDPS      Y6, Y4, Y1
 	VHADDPS      Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X1
@@ -500,13 +500,13 @@ few:
 	JZ   done
 
 row:
-	MOVQ   rows_base+24(FP), SI
-	MOVQ   (SI)(DX*8), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	XORQ   DI, DI
-	CMPQ   DI, CX
-	JG     row_half
+	MOVQ  rows_base+24(FP), SI
+	MOVQ  (SI)(DX*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	XORQ  DI, DI
+	CMPQ  DI, CX
+	JG    row_half
 
 row_line:
 	VMOVUPS     (AX)(DI*1), Y2
@@ -541,7 +541,7 @@ done:
 	RET
 
 // func dotFloatRowsAVX2(query []float32, rows []float32, out []float32)
-// Requires: AVX, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·dotFloatRowsAVX2(SB), NOSPLIT, $0-72
 	MOVQ   query_base+0(FP), AX
 	MOVQ   query_len+8(FP), CX
@@ -576,14 +576,14 @@ group:
 	LEAQ    (R10)(R13*1), R11
 	LEAQ    (R11)(R13*1), R12
 	LEAQ    (R12)(R13*1), R13
-	VXORPS  Y0, Y0, Y0
-	VXORPS  Y1, Y1, Y1
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y7, Y7, Y7
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
 	XORQ    R14, R14
 	CMPQ    R14, CX
 	JG      group_half
@@ -623,11 +623,11 @@ group_half:
 group_end:
 	MOVQ         out_base+48(FP), SI
 	VADDPS       Y1, Y0, Y0
-	VADDPS       Y3, Y2, Y1
-	VADDPS       Y5, Y4, Y2
-	VADDPS       Y7, Y6, Y3
-	VHADDPS      Y1, Y0, Y0
-	VHADDPS      Y3, Y2, Y1
+	VADDPS       Y3, Y2, Y2
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VHADDPS      Y2, Y0, Y0
+	VHADDPS      Y6, Y4, Y1
 	VHADDPS      Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X1
@@ -644,16 +644,16 @@ few:
 	JZ   done
 
 row:
-	MOVQ   query_len+8(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   DX, SI
-	IMULQ  DI, SI
-	ADDQ   rows_base+24(FP), SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	XORQ   DI, DI
-	CMPQ   DI, CX
-	JG     row_half
+	MOVQ  query_len+8(FP), DI
+	SHLQ  $0x02, DI
+	MOVQ  DX, SI
+	IMULQ DI, SI
+	ADDQ  rows_base+24(FP), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	XORQ  DI, DI
+	CMPQ  DI, CX
+	JG    row_half
 
 row_line:
 	VMOVUPS     (AX)(DI*1), Y2
@@ -688,7 +688,7 @@ done:
 	RET
 
 // func dotExactAVX2(query []float32, rows []*float32, out []float64)
-// Requires: AVX, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·dotExactAVX2(SB), NOSPLIT, $0-72
 	MOVQ   query_base+0(FP), AX
 	MOVQ   query_len+8(FP), CX
@@ -718,14 +718,14 @@ group:
 	MOVQ    8(R14)(R13*8), R11
 	MOVQ    16(R14)(R13*8), R12
 	MOVQ    24(R14)(R13*8), R13
-	VXORPD  Y0, Y0, Y0
-	VXORPD  Y1, Y1, Y1
-	VXORPD  Y2, Y2, Y2
-	VXORPD  Y3, Y3, Y3
-	VXORPD  Y4, Y4, Y4
-	VXORPD  Y5, Y5, Y5
-	VXORPD  Y6, Y6, Y6
-	VXORPD  Y7, Y7, Y7
+	VPXOR   Y0, Y0, Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	VPXOR   Y4, Y4, Y4
+	VPXOR   Y5, Y5, Y5
+	VPXOR   Y6, Y6, Y6
+	VPXOR   Y7, Y7, Y7
 	XORQ    R14, R14
 	CMPQ    R14, CX
 	JG      group_half
@@ -831,13 +831,13 @@ few:
 	JZ   done
 
 row:
-	MOVQ   rows_base+24(FP), SI
-	MOVQ   (SI)(DX*8), SI
-	VXORPD Y0, Y0, Y0
-	VXORPD Y1, Y1, Y1
-	XORQ   DI, DI
-	CMPQ   DI, CX
-	JG     row_half
+	MOVQ  rows_base+24(FP), SI
+	MOVQ  (SI)(DX*8), SI
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	XORQ  DI, DI
+	CMPQ  DI, CX
+	JG    row_half
 
 row_line:
 	VCVTPS2PD   (AX)(DI*1), Y2
@@ -876,773 +876,6 @@ row_end:
 	INCQ         DX
 	CMPQ         DX, BX
 	JL           row
-
-done:
-	VZEROUPPER
-	RET
-
-// func dotCodesAVX512(query []int8, codes []byte, last int, ids []uint32, out []int32) bool
-// Requires: AVX, AVX2, AVX512F, AVX512VNNI, CMOV, MMX+
-TEXT ·dotCodesAVX512(SB), NOSPLIT, $0-105
-	MOVQ  query_base+0(FP), AX
-	MOVQ  query_len+8(FP), CX
-	SUBQ  $0x40, CX
-	MOVL  $0x000000ff, DX
-	KMOVW DX, K1
-	XORQ  DX, DX
-	MOVQ  out_len+88(FP), BX
-	SUBQ  $0x04, BX
-	JL    few
-	MOVQ  ids_base+56(FP), SI
-	MOVL  (SI)(DX*4), R10
-	IMULQ query_len+8(FP), R10
-	CMPQ  R10, last+48(FP)
-	JG    outside
-	ADDQ  codes_base+24(FP), R10
-	MOVL  4(SI)(DX*4), R11
-	IMULQ query_len+8(FP), R11
-	CMPQ  R11, last+48(FP)
-	JG    outside
-	ADDQ  codes_base+24(FP), R11
-	MOVL  8(SI)(DX*4), R12
-	IMULQ query_len+8(FP), R12
-	CMPQ  R12, last+48(FP)
-	JG    outside
-	ADDQ  codes_base+24(FP), R12
-	MOVL  12(SI)(DX*4), R13
-	IMULQ query_len+8(FP), R13
-	CMPQ  R13, last+48(FP)
-	JG    outside
-	ADDQ  codes_base+24(FP), R13
-
-group:
-	MOVQ    R10, SI
-	MOVQ    R11, DI
-	MOVQ    R12, R8
-	MOVQ    R13, R9
-	MOVQ    DX, R13
-	ADDQ    $0x04, R13
-	CMPQ    R13, BX
-	CMOVQGT BX, R13
-	MOVQ    ids_base+56(FP), R14
-	MOVL    (R14)(R13*4), R10
-	IMULQ   query_len+8(FP), R10
-	CMPQ    R10, last+48(FP)
-	JG      outside
-	ADDQ    codes_base+24(FP), R10
-	MOVL    4(R14)(R13*4), R11
-	IMULQ   query_len+8(FP), R11
-	CMPQ    R11, last+48(FP)
-	JG      outside
-	ADDQ    codes_base+24(FP), R11
-	MOVL    8(R14)(R13*4), R12
-	IMULQ   query_len+8(FP), R12
-	CMPQ    R12, last+48(FP)
-	JG      outside
-	ADDQ    codes_base+24(FP), R12
-	MOVL    12(R14)(R13*4), R13
-	IMULQ   query_len+8(FP), R13
-	CMPQ    R13, last+48(FP)
-	JG      outside
-	ADDQ    codes_base+24(FP), R13
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    R14, R14
-	CMPQ    R14, CX
-	JG      group_half
-
-group_line:
-	PREFETCHT0 (R10)(R14*1)
-	PREFETCHT0 (R11)(R14*1)
-	PREFETCHT0 (R12)(R14*1)
-	PREFETCHT0 (R13)(R14*1)
-	VMOVDQU32  (AX)(R14*1), Z4
-	VMOVDQU32  (SI)(R14*1), Z5
-	VPDPBUSD   Z4, Z5, Z0
-	VMOVDQU32  (DI)(R14*1), Z5
-	VPDPBUSD   Z4, Z5, Z1
-	VMOVDQU32  (R8)(R14*1), Z5
-	VPDPBUSD   Z4, Z5, Z2
-	VMOVDQU32  (R9)(R14*1), Z5
-	VPDPBUSD   Z4, Z5, Z3
-	ADDQ       $0x40, R14
-	CMPQ       R14, CX
-	JLE        group_line
-
-group_half:
-	TESTQ       $0x00000020, CX
-	JZ          group_end
-	PREFETCHT0  (R10)(R14*1)
-	PREFETCHT0  (R11)(R14*1)
-	PREFETCHT0  (R12)(R14*1)
-	PREFETCHT0  (R13)(R14*1)
-	VMOVDQU32.Z (AX)(R14*1), K1, Z4
-	VMOVDQU32.Z (SI)(R14*1), K1, Z5
-	VPDPBUSD    Z4, Z5, Z0
-	VMOVDQU32.Z (DI)(R14*1), K1, Z5
-	VPDPBUSD    Z4, Z5, Z1
-	VMOVDQU32.Z (R8)(R14*1), K1, Z5
-	VPDPBUSD    Z4, Z5, Z2
-	VMOVDQU32.Z (R9)(R14*1), K1, Z5
-	VPDPBUSD    Z4, Z5, Z3
-
-group_end:
-	MOVQ          out_base+80(FP), SI
-	VEXTRACTI64X4 $0x01, Z0, Y4
-	VPADDD        Y0, Y4, Y4
-	VEXTRACTI64X4 $0x01, Z1, Y5
-	VPADDD        Y1, Y5, Y5
-	VEXTRACTI64X4 $0x01, Z2, Y6
-	VPADDD        Y2, Y6, Y6
-	VEXTRACTI64X4 $0x01, Z3, Y7
-	VPADDD        Y3, Y7, Y7
-	VPHADDD       Y5, Y4, Y4
-	VPHADDD       Y7, Y6, Y5
-	VPHADDD       Y5, Y4, Y4
-	VEXTRACTI128  $0x01, Y4, X5
-	VPADDD        X5, X4, X5
-	VMOVDQU       X5, (SI)(DX*4)
-	CMPQ          DX, BX
-	JE            done
-	ADDQ          $0x04, DX
-	CMPQ          DX, BX
-	CMOVQGT       BX, DX
-	JMP           group
-
-few:
-	ADDQ $0x04, BX
-	JZ   done
-
-row:
-	MOVQ   ids_base+56(FP), SI
-	MOVL   (SI)(DX*4), SI
-	IMULQ  query_len+8(FP), SI
-	CMPQ   SI, last+48(FP)
-	JG     outside
-	ADDQ   codes_base+24(FP), SI
-	VPXORD Z0, Z0, Z0
-	XORQ   DI, DI
-	CMPQ   DI, CX
-	JG     row_half
-
-row_line:
-	VMOVDQU32 (AX)(DI*1), Z1
-	VMOVDQU32 (SI)(DI*1), Z2
-	VPDPBUSD  Z1, Z2, Z0
-	ADDQ      $0x40, DI
-	CMPQ      DI, CX
-	JLE       row_line
-
-row_half:
-	TESTQ       $0x00000020, CX
-	JZ          row_end
-	VMOVDQU32.Z (AX)(DI*1), K1, Z1
-	VMOVDQU32.Z (SI)(DI*1), K1, Z2
-	VPDPBUSD    Z1, Z2, Z0
-
-row_end:
-	MOVQ          out_base+80(FP), SI
-	VEXTRACTI64X4 $0x01, Z0, Y1
-	VPADDD        Y0, Y1, Y1
-	VPHADDD       Y1, Y1, Y2
-	VPHADDD       Y1, Y1, Y1
-	VPHADDD       Y1, Y2, Y2
-	VEXTRACTI128  $0x01, Y2, X1
-	VPADDD        X1, X2, X1
-	VMOVD         X1, (SI)(DX*4)
-	INCQ          DX
-	CMPQ          DX, BX
-	JL            row
-
-done:
-	VZEROUPPER
-	MOVB $0x01, ret+104(FP)
-	RET
-
-outside:
-	VZEROUPPER
-	MOVB $0x00, ret+104(FP)
-	RET
-
-// func dotCodeRowsAVX512(query []int8, rows []byte, out []int32)
-// Requires: AVX, AVX2, AVX512F, AVX512VNNI, CMOV, MMX+
-TEXT ·dotCodeRowsAVX512(SB), NOSPLIT, $0-72
-	MOVQ  query_base+0(FP), AX
-	MOVQ  query_len+8(FP), CX
-	SUBQ  $0x40, CX
-	MOVL  $0x000000ff, DX
-	KMOVW DX, K1
-	XORQ  DX, DX
-	MOVQ  out_len+56(FP), BX
-	SUBQ  $0x04, BX
-	JL    few
-	MOVQ  query_len+8(FP), SI
-	MOVQ  DX, R10
-	IMULQ SI, R10
-	ADDQ  rows_base+24(FP), R10
-	LEAQ  (R10)(SI*1), R11
-	LEAQ  (R11)(SI*1), R12
-	LEAQ  (R12)(SI*1), R13
-
-group:
-	MOVQ    R10, SI
-	MOVQ    R11, DI
-	MOVQ    R12, R8
-	MOVQ    R13, R9
-	MOVQ    DX, R10
-	ADDQ    $0x04, R10
-	CMPQ    R10, BX
-	CMOVQGT BX, R10
-	MOVQ    query_len+8(FP), R13
-	IMULQ   R13, R10
-	ADDQ    rows_base+24(FP), R10
-	LEAQ    (R10)(R13*1), R11
-	LEAQ    (R11)(R13*1), R12
-	LEAQ    (R12)(R13*1), R13
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    R14, R14
-	CMPQ    R14, CX
-	JG      group_half
-
-group_line:
-	PREFETCHT0 (R10)(R14*1)
-	PREFETCHT0 (R11)(R14*1)
-	PREFETCHT0 (R12)(R14*1)
-	PREFETCHT0 (R13)(R14*1)
-	VMOVDQU32  (AX)(R14*1), Z4
-	VMOVDQU32  (SI)(R14*1), Z5
-	VPDPBUSD   Z4, Z5, Z0
-	VMOVDQU32  (DI)(R14*1), Z5
-	VPDPBUSD   Z4, Z5, Z1
-	VMOVDQU32  (R8)(R14*1), Z5
-	VPDPBUSD   Z4, Z5, Z2
-	VMOVDQU32  (R9)(R14*1), Z5
-	VPDPBUSD   Z4, Z5, Z3
-	ADDQ       $0x40, R14
-	CMPQ       R14, CX
-	JLE        group_line
-
-group_half:
-	TESTQ       $0x00000020, CX
-	JZ          group_end
-	PREFETCHT0  (R10)(R14*1)
-	PREFETCHT0  (R11)(R14*1)
-	PREFETCHT0  (R12)(R14*1)
-	PREFETCHT0  (R13)(R14*1)
-	VMOVDQU32.Z (AX)(R14*1), K1, Z4
-	VMOVDQU32.Z (SI)(R14*1), K1, Z5
-	VPDPBUSD    Z4, Z5, Z0
-	VMOVDQU32.Z (DI)(R14*1), K1, Z5
-	VPDPBUSD    Z4, Z5, Z1
-	VMOVDQU32.Z (R8)(R14*1), K1, Z5
-	VPDPBUSD    Z4, Z5, Z2
-	VMOVDQU32.Z (R9)(R14*1), K1, Z5
-	VPDPBUSD    Z4, Z5, Z3
-
-group_end:
-	MOVQ          out_base+48(FP), SI
-	VEXTRACTI64X4 $0x01, Z0, Y4
-	VPADDD        Y0, Y4, Y4
-	VEXTRACTI64X4 $0x01, Z1, Y5
-	VPADDD        Y1, Y5, Y5
-	VEXTRACTI64X4 $0x01, Z2, Y6
-	VPADDD        Y2, Y6, Y6
-	VEXTRACTI64X4 $0x01, Z3, Y7
-	VPADDD        Y3, Y7, Y7
-	VPHADDD       Y5, Y4, Y4
-	VPHADDD       Y7, Y6, Y5
-	VPHADDD       Y5, Y4, Y4
-	VEXTRACTI128  $0x01, Y4, X5
-	VPADDD        X5, X4, X5
-	VMOVDQU       X5, (SI)(DX*4)
-	CMPQ          DX, BX
-	JE            done
-	ADDQ          $0x04, DX
-	CMPQ          DX, BX
-	CMOVQGT       BX, DX
-	JMP           group
-
-few:
-	ADDQ $0x04, BX
-	JZ   done
-
-row:
-	MOVQ   query_len+8(FP), DI
-	MOVQ   DX, SI
-	IMULQ  DI, SI
-	ADDQ   rows_base+24(FP), SI
-	VPXORD Z0, Z0, Z0
-	XORQ   DI, DI
-	CMPQ   DI, CX
-	JG     row_half
-
-row_line:
-	VMOVDQU32 (AX)(DI*1), Z1
-	VMOVDQU32 (SI)(DI*1), Z2
-	VPDPBUSD  Z1, Z2, Z0
-	ADDQ      $0x40, DI
-	CMPQ      DI, CX
-	JLE       row_line
-
-row_half:
-	TESTQ       $0x00000020, CX
-	JZ          row_end
-	VMOVDQU32.Z (AX)(DI*1), K1, Z1
-	VMOVDQU32.Z (SI)(DI*1), K1, Z2
-	VPDPBUSD    Z1, Z2, Z0
-
-row_end:
-	MOVQ          out_base+48(FP), SI
-	VEXTRACTI64X4 $0x01, Z0, Y1
-	VPADDD        Y0, Y1, Y1
-	VPHADDD       Y1, Y1, Y2
-	VPHADDD       Y1, Y1, Y1
-	VPHADDD       Y1, Y2, Y2
-	VEXTRACTI128  $0x01, Y2, X1
-	VPADDD        X1, X2, X1
-	VMOVD         X1, (SI)(DX*4)
-	INCQ          DX
-	CMPQ          DX, BX
-	JL            row
-
-done:
-	VZEROUPPER
-	RET
-
-// func dotFloatsAVX512(query []float32, rows []*float32, out []float32)
-// Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dotFloatsAVX512(SB), NOSPLIT, $0-72
-	MOVQ   query_base+0(FP), AX
-	MOVQ   query_len+8(FP), CX
-	IMUL3Q $0x04, CX, CX
-	SUBQ   $0x40, CX
-	MOVL   $0x000000ff, DX
-	KMOVW  DX, K1
-	XORQ   DX, DX
-	MOVQ   out_len+56(FP), BX
-	SUBQ   $0x04, BX
-	JL     few
-	MOVQ   rows_base+24(FP), SI
-	MOVQ   (SI)(DX*8), R10
-	MOVQ   8(SI)(DX*8), R11
-	MOVQ   16(SI)(DX*8), R12
-	MOVQ   24(SI)(DX*8), R13
-
-group:
-	MOVQ    R10, SI
-	MOVQ    R11, DI
-	MOVQ    R12, R8
-	MOVQ    R13, R9
-	MOVQ    DX, R13
-	ADDQ    $0x04, R13
-	CMPQ    R13, BX
-	CMOVQGT BX, R13
-	MOVQ    rows_base+24(FP), R14
-	MOVQ    (R14)(R13*8), R10
-	MOVQ    8(R14)(R13*8), R11
-	MOVQ    16(R14)(R13*8), R12
-	MOVQ    24(R14)(R13*8), R13
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    R14, R14
-	CMPQ    R14, CX
-	JG      group_half
-
-group_line:
-	PREFETCHT0  (R10)(R14*1)
-	PREFETCHT0  (R11)(R14*1)
-	PREFETCHT0  (R12)(R14*1)
-	PREFETCHT0  (R13)(R14*1)
-	VMOVUPS     (AX)(R14*1), Z4
-	VFMADD231PS (SI)(R14*1), Z4, Z0
-	VFMADD231PS (DI)(R14*1), Z4, Z1
-	VFMADD231PS (R8)(R14*1), Z4, Z2
-	VFMADD231PS (R9)(R14*1), Z4, Z3
-	ADDQ        $0x40, R14
-	CMPQ        R14, CX
-	JLE         group_line
-
-group_half:
-	TESTQ       $0x00000020, CX
-	JZ          group_end
-	PREFETCHT0  (R10)(R14*1)
-	PREFETCHT0  (R11)(R14*1)
-	PREFETCHT0  (R12)(R14*1)
-	PREFETCHT0  (R13)(R14*1)
-	VMOVUPS.Z   (AX)(R14*1), K1, Z4
-	VFMADD231PS (SI)(R14*1), Z4, K1, Z0
-	VFMADD231PS (DI)(R14*1), Z4, K1, Z1
-	VFMADD231PS (R8)(R14*1), Z4, K1, Z2
-	VFMADD231PS (R9)(R14*1), Z4, K1, Z3
-
-group_end:
-	MOVQ          out_base+48(FP), SI
-	VEXTRACTF64X4 $0x01, Z0, Y4
-	VADDPS        Y0, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z1, Y5
-	VADDPS        Y1, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z2, Y6
-	VADDPS        Y2, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z3, Y7
-	VADDPS        Y3, Y7, Y7
-	VHADDPS       Y5, Y4, Y4
-	VHADDPS       Y7, Y6, Y5
-	VHADDPS       Y5, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X5
-	VADDPS        X5, X4, X5
-	VMOVUPS       X5, (SI)(DX*4)
-	CMPQ          DX, BX
-	JE            done
-	ADDQ          $0x04, DX
-	CMPQ          DX, BX
-	CMOVQGT       BX, DX
-	JMP           group
-
-few:
-	ADDQ $0x04, BX
-	JZ   done
-
-row:
-	MOVQ   rows_base+24(FP), SI
-	MOVQ   (SI)(DX*8), SI
-	VPXORD Z0, Z0, Z0
-	XORQ   DI, DI
-	CMPQ   DI, CX
-	JG     row_half
-
-row_line:
-	VMOVUPS     (AX)(DI*1), Z1
-	VFMADD231PS (SI)(DI*1), Z1, Z0
-	ADDQ        $0x40, DI
-	CMPQ        DI, CX
-	JLE         row_line
-
-row_half:
-	TESTQ       $0x00000020, CX
-	JZ          row_end
-	VMOVUPS.Z   (AX)(DI*1), K1, Z1
-	VFMADD231PS (SI)(DI*1), Z1, K1, Z0
-
-row_end:
-	MOVQ          out_base+48(FP), SI
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y0, Y1, Y1
-	VHADDPS       Y1, Y1, Y2
-	VHADDPS       Y1, Y1, Y1
-	VHADDPS       Y1, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X1
-	VADDPS        X1, X2, X1
-	VMOVSS        X1, (SI)(DX*4)
-	INCQ          DX
-	CMPQ          DX, BX
-	JL            row
-
-done:
-	VZEROUPPER
-	RET
-
-// func dotFloatRowsAVX512(query []float32, rows []float32, out []float32)
-// Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dotFloatRowsAVX512(SB), NOSPLIT, $0-72
-	MOVQ   query_base+0(FP), AX
-	MOVQ   query_len+8(FP), CX
-	IMUL3Q $0x04, CX, CX
-	SUBQ   $0x40, CX
-	MOVL   $0x000000ff, DX
-	KMOVW  DX, K1
-	XORQ   DX, DX
-	MOVQ   out_len+56(FP), BX
-	SUBQ   $0x04, BX
-	JL     few
-	MOVQ   query_len+8(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   DX, R10
-	IMULQ  SI, R10
-	ADDQ   rows_base+24(FP), R10
-	LEAQ   (R10)(SI*1), R11
-	LEAQ   (R11)(SI*1), R12
-	LEAQ   (R12)(SI*1), R13
-
-group:
-	MOVQ    R10, SI
-	MOVQ    R11, DI
-	MOVQ    R12, R8
-	MOVQ    R13, R9
-	MOVQ    DX, R10
-	ADDQ    $0x04, R10
-	CMPQ    R10, BX
-	CMOVQGT BX, R10
-	MOVQ    query_len+8(FP), R13
-	SHLQ    $0x02, R13
-	IMULQ   R13, R10
-	ADDQ    rows_base+24(FP), R10
-	LEAQ    (R10)(R13*1), R11
-	LEAQ    (R11)(R13*1), R12
-	LEAQ    (R12)(R13*1), R13
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    R14, R14
-	CMPQ    R14, CX
-	JG      group_half
-
-group_line:
-	PREFETCHT0  (R10)(R14*1)
-	PREFETCHT0  (R11)(R14*1)
-	PREFETCHT0  (R12)(R14*1)
-	PREFETCHT0  (R13)(R14*1)
-	VMOVUPS     (AX)(R14*1), Z4
-	VFMADD231PS (SI)(R14*1), Z4, Z0
-	VFMADD231PS (DI)(R14*1), Z4, Z1
-	VFMADD231PS (R8)(R14*1), Z4, Z2
-	VFMADD231PS (R9)(R14*1), Z4, Z3
-	ADDQ        $0x40, R14
-	CMPQ        R14, CX
-	JLE         group_line
-
-group_half:
-	TESTQ       $0x00000020, CX
-	JZ          group_end
-	PREFETCHT0  (R10)(R14*1)
-	PREFETCHT0  (R11)(R14*1)
-	PREFETCHT0  (R12)(R14*1)
-	PREFETCHT0  (R13)(R14*1)
-	VMOVUPS.Z   (AX)(R14*1), K1, Z4
-	VFMADD231PS (SI)(R14*1), Z4, K1, Z0
-	VFMADD231PS (DI)(R14*1), Z4, K1, Z1
-	VFMADD231PS (R8)(R14*1), Z4, K1, Z2
-	VFMADD231PS (R9)(R14*1), Z4, K1, Z3
-
-group_end:
-	MOVQ          out_base+48(FP), SI
-	VEXTRACTF64X4 $0x01, Z0, Y4
-	VADDPS        Y0, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z1, Y5
-	VADDPS        Y1, Y5, Y5
-	VEXTRACTF64X4 $0x01, Z2, Y6
-	VADDPS        Y2, Y6, Y6
-	VEXTRACTF64X4 $0x01, Z3, Y7
-	VADDPS        Y3, Y7, Y7
-	VHADDPS       Y5, Y4, Y4
-	VHADDPS       Y7, Y6, Y5
-	VHADDPS       Y5, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X5
-	VADDPS        X5, X4, X5
-	VMOVUPS       X5, (SI)(DX*4)
-	CMPQ          DX, BX
-	JE            done
-	ADDQ          $0x04, DX
-	CMPQ          DX, BX
-	CMOVQGT       BX, DX
-	JMP           group
-
-few:
-	ADDQ $0x04, BX
-	JZ   done
-
-row:
-	MOVQ   query_len+8(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   DX, SI
-	IMULQ  DI, SI
-	ADDQ   rows_base+24(FP), SI
-	VPXORD Z0, Z0, Z0
-	XORQ   DI, DI
-	CMPQ   DI, CX
-	JG     row_half
-
-row_line:
-	VMOVUPS     (AX)(DI*1), Z1
-	VFMADD231PS (SI)(DI*1), Z1, Z0
-	ADDQ        $0x40, DI
-	CMPQ        DI, CX
-	JLE         row_line
-
-row_half:
-	TESTQ       $0x00000020, CX
-	JZ          row_end
-	VMOVUPS.Z   (AX)(DI*1), K1, Z1
-	VFMADD231PS (SI)(DI*1), Z1, K1, Z0
-
-row_end:
-	MOVQ          out_base+48(FP), SI
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPS        Y0, Y1, Y1
-	VHADDPS       Y1, Y1, Y2
-	VHADDPS       Y1, Y1, Y1
-	VHADDPS       Y1, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X1
-	VADDPS        X1, X2, X1
-	VMOVSS        X1, (SI)(DX*4)
-	INCQ          DX
-	CMPQ          DX, BX
-	JL            row
-
-done:
-	VZEROUPPER
-	RET
-
-// func dotExactAVX512(query []float32, rows []*float32, out []float64)
-// Requires: AVX, AVX512F, CMOV, MMX+
-TEXT ·dotExactAVX512(SB), NOSPLIT, $0-72
-	MOVQ   query_base+0(FP), AX
-	MOVQ   query_len+8(FP), CX
-	IMUL3Q $0x04, CX, CX
-	SUBQ   $0x40, CX
-	XORQ   DX, DX
-	MOVQ   out_len+56(FP), BX
-	SUBQ   $0x04, BX
-	JL     few
-	MOVQ   rows_base+24(FP), SI
-	MOVQ   (SI)(DX*8), R10
-	MOVQ   8(SI)(DX*8), R11
-	MOVQ   16(SI)(DX*8), R12
-	MOVQ   24(SI)(DX*8), R13
-
-group:
-	MOVQ    R10, SI
-	MOVQ    R11, DI
-	MOVQ    R12, R8
-	MOVQ    R13, R9
-	MOVQ    DX, R13
-	ADDQ    $0x04, R13
-	CMPQ    R13, BX
-	CMOVQGT BX, R13
-	MOVQ    rows_base+24(FP), R14
-	MOVQ    (R14)(R13*8), R10
-	MOVQ    8(R14)(R13*8), R11
-	MOVQ    16(R14)(R13*8), R12
-	MOVQ    24(R14)(R13*8), R13
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    R14, R14
-	CMPQ    R14, CX
-	JG      group_half
-
-group_line:
-	PREFETCHT0  (R10)(R14*1)
-	PREFETCHT0  (R11)(R14*1)
-	PREFETCHT0  (R12)(R14*1)
-	PREFETCHT0  (R13)(R14*1)
-	VCVTPS2PD   (AX)(R14*1), Z4
-	VCVTPS2PD   (SI)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z0
-	VCVTPS2PD   (DI)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z1
-	VCVTPS2PD   (R8)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z2
-	VCVTPS2PD   (R9)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z3
-	VCVTPS2PD   32(AX)(R14*1), Z4
-	VCVTPS2PD   32(SI)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z0
-	VCVTPS2PD   32(DI)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z1
-	VCVTPS2PD   32(R8)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z2
-	VCVTPS2PD   32(R9)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z3
-	ADDQ        $0x40, R14
-	CMPQ        R14, CX
-	JLE         group_line
-
-group_half:
-	TESTQ       $0x00000020, CX
-	JZ          group_end
-	PREFETCHT0  (R10)(R14*1)
-	PREFETCHT0  (R11)(R14*1)
-	PREFETCHT0  (R12)(R14*1)
-	PREFETCHT0  (R13)(R14*1)
-	VCVTPS2PD   (AX)(R14*1), Z4
-	VCVTPS2PD   (SI)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z0
-	VCVTPS2PD   (DI)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z1
-	VCVTPS2PD   (R8)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z2
-	VCVTPS2PD   (R9)(R14*1), Z5
-	VFMADD231PD Z5, Z4, Z3
-
-group_end:
-	MOVQ          out_base+48(FP), SI
-	VEXTRACTF64X4 $0x01, Z0, Y4
-	VADDPD        Y0, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X5
-	VADDPD        X5, X4, X5
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VADDPD        Y1, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X6
-	VADDPD        X6, X4, X6
-	VEXTRACTF64X4 $0x01, Z2, Y4
-	VADDPD        Y2, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X7
-	VADDPD        X7, X4, X7
-	VEXTRACTF64X4 $0x01, Z3, Y4
-	VADDPD        Y3, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X8
-	VADDPD        X8, X4, X8
-	VHADDPD       X6, X5, X5
-	VMOVUPD       X5, (SI)(DX*8)
-	VHADDPD       X8, X7, X7
-	VMOVUPD       X7, 16(SI)(DX*8)
-	CMPQ          DX, BX
-	JE            done
-	ADDQ          $0x04, DX
-	CMPQ          DX, BX
-	CMOVQGT       BX, DX
-	JMP           group
-
-few:
-	ADDQ $0x04, BX
-	JZ   done
-
-row:
-	MOVQ   rows_base+24(FP), SI
-	MOVQ   (SI)(DX*8), SI
-	VPXORD Z0, Z0, Z0
-	XORQ   DI, DI
-	CMPQ   DI, CX
-	JG     row_half
-
-row_line:
-	VCVTPS2PD   (AX)(DI*1), Z1
-	VCVTPS2PD   (SI)(DI*1), Z2
-	VFMADD231PD Z2, Z1, Z0
-	VCVTPS2PD   32(AX)(DI*1), Z1
-	VCVTPS2PD   32(SI)(DI*1), Z2
-	VFMADD231PD Z2, Z1, Z0
-	ADDQ        $0x40, DI
-	CMPQ        DI, CX
-	JLE         row_line
-
-row_half:
-	TESTQ       $0x00000020, CX
-	JZ          row_end
-	VCVTPS2PD   (AX)(DI*1), Z1
-	VCVTPS2PD   (SI)(DI*1), Z2
-	VFMADD231PD Z2, Z1, Z0
-
-row_end:
-	MOVQ          out_base+48(FP), SI
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VADDPD        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X2
-	VADDPD        X2, X1, X2
-	VHADDPD       X2, X2, X2
-	VMOVSD        X2, (SI)(DX*8)
-	INCQ          DX
-	CMPQ          DX, BX
-	JL            row
 
 done:
 	VZEROUPPER

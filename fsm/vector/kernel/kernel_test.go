@@ -17,12 +17,17 @@ func eachLevel(t *testing.T, test func(t *testing.T, l level)) {
 // shapes calls test with strides and numbers of rows, all that matter to the
 // loops: odd and even numbers of half lines, every rest, more than a chunk.
 func shapes(lane int, test func(stride, n int)) {
-	for _, stride := range []int{0, 1, 2, 3, 4, 5, 8, 12, 13, 24, 128} {
+	for _, lanes := range []int{0, 1, 2, 3, 4, 5, 8} {
 		for n := range 71 {
-			test(stride*lane, n)
+			test(lanes*lane, n)
 		}
 	}
-	for _, n := range []int{255, 256, 257, 600} {
+	for _, lanes := range []int{12, 13, 24, 128} {
+		for _, n := range []int{1, 3, 4, 5, 16, 31, 70} {
+			test(lanes*lane, n)
+		}
+	}
+	for _, n := range []int{chunk - 1, chunk, chunk + 1, 2*chunk + 5} {
 		test(lane, n)
 		test(3*lane, n)
 	}

@@ -58,8 +58,6 @@ func (a *assembler) emit(i *ir.Instruction, err error) {
 
 func (a *assembler) label(name string) { a.fn.AddLabel(ir.Label(name)) }
 
-func (a *assembler) comment(text string) { a.fn.AddComment(text) }
-
 func (a *assembler) param(name string) gotypes.Component {
 	return a.fn.Signature.Params().Lookup(name)
 }
@@ -85,12 +83,14 @@ func (a *assembler) fail(err error) {
 	}
 }
 
-// at returns the memory at offset from a register.
-func at(base reg.Register, offset int) operand.Mem {
-	return operand.Mem{Base: base, Disp: offset}
-}
-
 // indexed returns the memory at base + index*scale.
 func indexed(base, index reg.Register, scale uint8) operand.Mem {
 	return operand.Mem{Base: base, Index: index, Scale: scale}
+}
+
+// clear sets registers to zero.
+func (a *assembler) clear(registers ...reg.Register) {
+	for _, r := range registers {
+		a.emit(x86.VPXOR(r, r, r))
+	}
 }

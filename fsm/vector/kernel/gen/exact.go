@@ -6,83 +6,49 @@ import (
 	"github.com/mmcloughlin/avo/x86"
 )
 
-// exact multiplies float32s as float64s. Eight sums of a row are in two
-// registers, the first four of them in the first, or in one of twice the width.
+// exact multiplies float32s as float64s, in the order that DotExact promises.
 type exact struct {
 	*assembler
-	wide bool
-	sums [][]reg.Register // of each row
+	sums [][2]reg.Register // of each row: s0 to s3, s4 to s7
 }
 
-func newExact(a *assembler, wide bool) *exact { return &exact{assembler: a, wide: wide} }
-
-func (p *exact) doc() string    { return newFloats(p.assembler, p.wide).doc() }
+func (p *exact) needs() string  { return "AVX2 and FMA" }
 func (p *exact) querySize() int { return 4 }
 func (p *exact) outSize() uint8 { return 8 }
 func (p *exact) prepare()       {}
 
-// registers returns new registers for eight float64s.
-func (p *exact) registers() []reg.Register {
-	if p.wide {
-		return []reg.Register{p.ZMM()}
-	}
-	return []reg.Register{p.YMM(), p.YMM()}
-}
-
 func (p *exact) begin(rows int) {
-	p.sums = nil
-	for range rows {
-		sums := p.registers()
-		for _, sum := range sums {
-			if p.wide {
-				p.emit(x86.VPXORD(sum, sum, sum))
-			} else {
-				p.emit(x86.VXORPD(sum, sum, sum))
-			}
-		}
-		p.sums = append(p.sums, sums)
+	p.sums = make([][2]reg.Register, rows)
+	for i := range p.sums {
+		p.sums[i] = [2]reg.Register{p.YMM(), p.YMM()}
+		p.clear(p.sums[i][:]...)
 	}
 }
 
-func (p *exact) line(query operand.Mem, rows []operand.Mem) {
-	p.half(query, rows)
-	second := make([]operand.Mem, len(rows))
-	for i, row := range rows {
-		second[i] = row.Offset(line / 2)
-	}
-	p.half(query.Offset(line/2), second)
-}
-
-func (p *exact) half(query operand.Mem, rows []operand.Mem) {
+func (p *exact) add(_ int, query operand.Mem, rows []operand.Mem) {
 	factors := p.widen(query)
 	for i, row := range rows {
-		for part, values := range p.widen(row) {
-			p.emit(x86.VFMADD231PD(values, factors[part], p.sums[i][part]))
+		for half, values := range p.widen(row) {
+			p.emit(x86.VFMADD231PD(values, factors[half], p.sums[i][half]))
 		}
 	}
 }
 
-// widen loads eight float32s.
-func (p *exact) widen(from operand.Mem) []reg.Register {
-	to := p.registers()
-	for part, register := range to {
-		p.emit(x86.VCVTPS2PD(from.Offset(part*line/4), register))
-	}
+// widen loads eight float32s as float64s.
+func (p *exact) widen(from operand.Mem) [2]reg.Register {
+	to := [2]reg.Register{p.YMM(), p.YMM()}
+	p.emit(x86.VCVTPS2PD(from, to[0]))
+	p.emit(x86.VCVTPS2PD(from.Offset(4*4), to[1]))
 	return to
 }
 
 // end adds s0+s4, s1+s5, s2+s6, s3+s7; of these the first to the third, the
 // second to the fourth; then the two.
 func (p *exact) end(out operand.Mem) {
-	pairs := make([]reg.Register, len(p.sums))
+	pairs := make([]reg.Register, len(p.sums)) // 4 or 1
 	for i, sums := range p.sums {
 		fours, upper := p.YMM(), p.XMM()
-		if p.wide {
-			p.emit(x86.VEXTRACTF64X4(operand.Imm(1), sums[0], fours))
-			p.emit(x86.VADDPD(sums[0].(reg.VecVirtual).AsY(), fours, fours))
-		} else {
-			p.emit(x86.VADDPD(sums[1], sums[0], fours))
-		}
+		p.emit(x86.VADDPD(sums[1], sums[0], fours))
 		p.emit(x86.VEXTRACTF128(operand.Imm(1), fours, upper))
 		p.emit(x86.VADDPD(upper, fours.AsX(), upper))
 		pairs[i] = upper

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 	"github.com/mmcloughlin/avo/x86"
@@ -24,27 +22,26 @@ type source interface {
 
 // product is the arithmetic of a kernel.
 type product interface {
-	doc() string
+	needs() string  // instructions
 	querySize() int // bytes of one value of the query
 	outSize() uint8 // bytes of one result
 	// prepare sets up what stays the same through a call.
 	prepare()
 	// begin clears the sums of as many rows.
 	begin(rows int)
-	// line adds the products of 64 bytes.
-	line(query operand.Mem, rows []operand.Mem)
-	// half adds the products of 32 bytes.
-	half(query operand.Mem, rows []operand.Mem)
+	// add adds the products of 32 bytes. part is 0 and 1 in turns, for a product
+	// that keeps two sums of a row to wait less for each.
+	add(part int, query operand.Mem, rows []operand.Mem)
 	// end stores the results of the rows.
 	end(out operand.Mem)
 }
 
 // kernel writes a function. It takes the rows in groups; the last group
-// overlaps the one before it if the rows are no multiple, which costs less than
-// taking the rest row by row. While a group is multiplied, the next one is
+// overlaps the one before it if the rows are no multiple, which costs no more
+// than taking the rest row by row. While a group is multiplied, the next one is
 // fetched into the cache.
 func kernel(a *assembler, name string, s source, p product) {
-	a.function(name, s.signature(), name+" "+p.doc())
+	a.function(name, s.signature(), name+" needs "+p.needs()+".")
 	k := &loop{
 		assembler: a, source: s, product: p,
 		query: a.GP64(), end: a.GP64(), position: a.GP64(), last: a.GP64(),
@@ -65,9 +62,6 @@ func kernel(a *assembler, name string, s source, p product) {
 	a.label("done")
 	a.emit(x86.VZEROUPPER())
 	s.finish()
-	if a.err != nil {
-		a.fail(fmt.Errorf("%s: %w", name, a.err))
-	}
 }
 
 // loop is the frame of a kernel.
@@ -136,7 +130,8 @@ func (k *loop) lines(name string, rows, next []reg.GPVirtual) {
 	k.emit(x86.JG(operand.LabelRef(name + "_half")))
 	k.label(name + "_line")
 	k.fetch(offset, next)
-	k.line(k.operands(offset, rows))
+	k.half(0, offset, rows)
+	k.half(1, offset, rows)
 	k.emit(x86.ADDQ(operand.Imm(line), offset))
 	k.emit(x86.CMPQ(offset, k.end))
 	k.emit(x86.JLE(operand.LabelRef(name + "_line")))
@@ -144,7 +139,7 @@ func (k *loop) lines(name string, rows, next []reg.GPVirtual) {
 	k.emit(x86.TESTQ(operand.U32(line/2), k.end))
 	k.emit(x86.JZ(operand.LabelRef(name + "_end")))
 	k.fetch(offset, next)
-	k.half(k.operands(offset, rows))
+	k.half(0, offset, rows)
 	k.label(name + "_end")
 }
 
@@ -154,11 +149,13 @@ func (k *loop) fetch(offset reg.GPVirtual, next []reg.GPVirtual) {
 	}
 }
 
-func (k *loop) operands(offset reg.GPVirtual, rows []reg.GPVirtual) (query operand.Mem, at []operand.Mem) {
-	for _, row := range rows {
-		at = append(at, indexed(row, offset, 1))
+// half multiplies the first or the second half of the line at offset.
+func (k *loop) half(part int, offset reg.GPVirtual, rows []reg.GPVirtual) {
+	at := make([]operand.Mem, len(rows))
+	for i, row := range rows {
+		at[i] = indexed(row, offset, 1).Offset(part * line / 2)
 	}
-	return indexed(k.query, offset, 1), at
+	k.add(part, indexed(k.query, offset, 1).Offset(part*line/2), at)
 }
 
 // store ends the sums of the rows at position.

@@ -43,28 +43,16 @@ func write(path string, p printer.Printer, file *ir.File) error {
 	return os.WriteFile(path, text, 0o644)
 }
 
-// program returns all kernels: every way to find rows with its arithmetic, for
-// both sets of instructions.
+// program returns all kernels: every way to find rows with its arithmetic.
 func program() (*ir.File, error) {
 	a, err := newAssembler("!purego")
 	if err != nil {
 		return nil, err
 	}
-	codes := func(wide bool) product {
-		if wide {
-			return &codes512{assembler: a}
-		}
-		return &codes256{assembler: a}
-	}
-	for _, set := range []struct {
-		suffix string
-		wide   bool
-	}{{"AVX2", false}, {"AVX512", true}} {
-		kernel(a, "dotCodes"+set.suffix, &byNumber{assembler: a}, codes(set.wide))
-		kernel(a, "dotCodeRows"+set.suffix, &consecutive{assembler: a, element: "byte"}, codes(set.wide))
-		kernel(a, "dotFloats"+set.suffix, &byPointer{assembler: a, out: "float32"}, newFloats(a, set.wide))
-		kernel(a, "dotFloatRows"+set.suffix, &consecutive{assembler: a, element: "float32"}, newFloats(a, set.wide))
-		kernel(a, "dotExact"+set.suffix, &byPointer{assembler: a, out: "float64"}, newExact(a, set.wide))
-	}
+	kernel(a, "dotCodesAVX2", &byNumber{assembler: a}, &codes{assembler: a})
+	kernel(a, "dotCodeRowsAVX2", &consecutive{assembler: a, values: "byte"}, &codes{assembler: a})
+	kernel(a, "dotFloatsAVX2", &byPointer{assembler: a, results: "float32"}, &floats{assembler: a})
+	kernel(a, "dotFloatRowsAVX2", &consecutive{assembler: a, values: "float32"}, &floats{assembler: a})
+	kernel(a, "dotExactAVX2", &byPointer{assembler: a, results: "float64"}, &exact{assembler: a})
 	return a.file, a.err
 }

@@ -44,11 +44,11 @@ func (s *byNumber) finish() {
 // byPointer finds rows by the addresses of their first values.
 type byPointer struct {
 	*assembler
-	out string // type of a result
+	results string // their type
 }
 
 func (s *byPointer) signature() string {
-	return fmt.Sprintf("func(query []float32, rows []*float32, out []%s)", s.out)
+	return fmt.Sprintf("func(query []float32, rows []*float32, out []%s)", s.results)
 }
 
 func (s *byPointer) pointers(first reg.GPVirtual, rows []reg.GPVirtual) {
@@ -66,11 +66,11 @@ func (s *byPointer) finish() { s.emit(x86.RET()) }
 // consecutive finds rows one after the other.
 type consecutive struct {
 	*assembler
-	element string // type of a value of a row
+	values string // their type
 }
 
 func (s *consecutive) signature() string {
-	if s.element == "byte" {
+	if s.values == "byte" {
 		return "func(query []int8, rows []byte, out []int32)"
 	}
 	return "func(query []float32, rows []float32, out []float32)"
@@ -79,7 +79,7 @@ func (s *consecutive) signature() string {
 func (s *consecutive) pointers(first reg.GPVirtual, rows []reg.GPVirtual) {
 	stride := s.GP64()
 	s.load(s.param("query").Len(), stride)
-	if s.element != "byte" {
+	if s.values != "byte" {
 		s.emit(x86.SHLQ(operand.Imm(2), stride))
 	}
 	s.emit(x86.MOVQ(first, rows[0]))
