@@ -24,7 +24,9 @@ func (n *Node) trim(ctx context.Context) {
 		case <-n.vacuumed:
 		}
 		if err := n.replica.Trim(ctx); err != nil && ctx.Err() == nil {
-			n.log.Warn("the room of a vacuumed collection is given back with later snapshots", "error", err)
+			// Such as: a change of the members is not applied yet.
+			n.log.Warn("the room of a vacuumed collection is not given back yet", "error", err)
+			n.noteVacuum()
 		}
 		select {
 		case <-ctx.Done():
