@@ -22,6 +22,8 @@ import (
 type Node struct {
 	// State is the key-value model.
 	State *State
+	// Vectors is the model of collections of vectors.
+	Vectors *Vectors
 
 	cfg     Config
 	log     *slog.Logger
@@ -56,6 +58,7 @@ func Open(cfg Config) (*Node, error) {
 		vacuumed: make(chan struct{}, 1),
 	}
 	n.State = &State{n: n}
+	n.Vectors = &Vectors{n: n}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.closeStores())
 	}
