@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/kissvdb/kissvdb/fsm/event"
+	"github.com/kissvdb/kissvdb/fsm/vector"
 	"github.com/kissvdb/kissvdb/replication"
 )
 
@@ -31,6 +32,7 @@ type Config struct {
 	RequestTimeout   time.Duration // bound of a write on its way to the leader; 0 = 30 s
 	SnapshotInterval time.Duration // how often a snapshot is considered; 0 = never by time
 	Events           event.Config  // Dir and Logger are filled by Open
+	Vectors          vector.Config // Dir, Logger and Vacuumed are filled by Open
 	Logger           *slog.Logger
 
 	// What tests set; zero means the default, or the real thing.

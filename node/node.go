@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/kissvdb/kissvdb/fsm"
-	"github.com/kissvdb/kissvdb/fsm/vector"
 	"github.com/kissvdb/kissvdb/replication"
 )
 
@@ -85,11 +84,13 @@ func (n *Node) open() (err error) {
 		raftDir = filepath.Join(cfg.Dir, "raft")
 	}
 	n.disk.measure()
+	vectors := cfg.Vectors
+	vectors.Vacuumed = n.noteVacuum
 	n.fsm, err = fsm.Open(fsm.Config{
 		Dir:     cfg.Dir,
 		Wall:    n.wall,
 		Events:  cfg.Events,
-		Vectors: vector.Config{Vacuumed: n.noteVacuum},
+		Vectors: vectors,
 		Logger:  cfg.Logger.With("component", "fsm", "node", cfg.ID),
 	})
 	if err != nil {
