@@ -18,6 +18,8 @@ const (
 	OpGet    = "get"
 	OpMixed  = "mixed" // as many gets as puts
 	OpStream = "stream"
+	OpIngest = "ingest" // batches of vectors
+	OpSearch = "search" // for the nearest vectors
 )
 
 // The values of Config.To.
@@ -42,6 +44,22 @@ type Config struct {
 	ValueBytes  int
 	Keys        int
 	Rate        int // stream: writes per second; 0 leaves the streams idle
+	Vectors     Vectors
+	PIDs        []int // server processes on this machine whose processor time is measured
+}
+
+// Vectors says what to do to which collection, for ingest and search.
+type Vectors struct {
+	Collection  string
+	Data        string        // start of the names of the files of a set; empty = Config.Keys made-up vectors
+	Dim         int           // of made-up vectors
+	Batch       int           // vectors of a write
+	Base64      bool          // sends vectors as base64 instead of numbers
+	SkipLoad    bool          // search: the vectors are there already
+	Settle      time.Duration // search: how long graphs may take after loading
+	K           int           // hits of a search
+	Ef          int           // 0 = the node's choice
+	Selectivity float64       // part of the vectors that the filter of a search matches; 1 = no filter
 }
 
 // Report is what was measured.
@@ -55,6 +73,16 @@ type Report struct {
 
 	P50, P90, P99, Max time.Duration
 
+	got uint64 // by the requests that succeeded
+
+	// Processor time while measuring, with Config.PIDs only.
+	Server time.Duration // of them together
+	Client time.Duration // of this process
+
+	// Of vectors only.
+	Vectors uint64    // written
+	Search  *Searched // nil unless they were searched
+
 	// Of streams only.
 	Streams int
 	Writes  uint64 // acknowledged while measuring
@@ -62,14 +90,33 @@ type Report struct {
 	Doubled uint64 // deliveries that came again
 }
 
+// Searched is what came before measuring the searches, and how good they are.
+type Searched struct {
+	Load      *Report       // of the vectors; nil when they were there
+	Count     uint64        // vectors of the collection
+	Unindexed uint64        // of them in no graph, when measuring began
+	Settled   time.Duration // how long graphs took after loading
+	K         int
+	Recall    float64 // part of the K true neighbours that was found, mean over the queries
+	Queries   int     // of the recall; 0 = not known, as the set has no truth
+}
+
 // Run measures until it is done or ctx ends.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
+	if _, err := startUsage(cfg.PIDs); err != nil {
+		return nil, err
+	}
 	targets, err := findTargets(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Op == OpStream {
+	switch cfg.Op {
+	case OpStream:
 		return runStreams(ctx, cfg, targets)
+	case OpIngest:
+		return runIngest(ctx, cfg, targets)
+	case OpSearch:
+		return runSearch(ctx, cfg, targets)
 	}
 	return runLoad(ctx, cfg, targets)
 }

@@ -26,8 +26,7 @@ var errAnswer = errors.New("malformed answer")
 // measures, and the general client costs several times more of them. It
 // belongs to one goroutine.
 type conn struct {
-	address string
-	head    []byte // header lines every request carries
+	target  target
 	timeout time.Duration
 
 	tcp     net.Conn
@@ -37,13 +36,13 @@ type conn struct {
 }
 
 func newConn(t target, timeout time.Duration) *conn {
-	return &conn{address: t.address, head: t.head, timeout: timeout}
+	return &conn{target: t, timeout: timeout}
 }
 
-// target is one node and what every request to it starts with.
+// target is one node.
 type target struct {
 	address string
-	head    []byte
+	head    []byte // header lines every request carries
 }
 
 func newTarget(address, key string) target {
@@ -54,10 +53,32 @@ func newTarget(address, key string) target {
 	return target{address: address, head: []byte(head)}
 }
 
+// appendRequest appends a whole request; a nil body is none.
+func (t target) appendRequest(r []byte, method, path string, body []byte) []byte {
+	r = append(r, method...)
+	r = append(r, ' ')
+	r = append(r, path...)
+	r = append(r, " HTTP/1.1\r\n"...)
+	r = append(r, t.head...)
+	if body != nil {
+		r = append(r, "Content-Type: application/json\r\nContent-Length: "...)
+		r = strconv.AppendInt(r, int64(len(body)), 10)
+		r = append(r, "\r\n"...)
+	}
+	r = append(r, "\r\n"...)
+	return append(r, body...)
+}
+
 // do sends a request and returns the status and the body, which is valid until
 // the next call. After an error the next call dials anew.
 func (c *conn) do(method, path string, body []byte) (status int, answer []byte, err error) {
-	status, chunked, length, err := c.send(method, path, body)
+	c.request = c.target.appendRequest(c.request[:0], method, path, body)
+	return c.exchange(c.request)
+}
+
+// exchange is do of a request that appendRequest made.
+func (c *conn) exchange(request []byte) (status int, answer []byte, err error) {
+	status, chunked, length, err := c.send(request)
 	if err == nil {
 		err = c.readBody(chunked, length)
 	}
@@ -70,7 +91,7 @@ func (c *conn) do(method, path string, body []byte) (status int, answer []byte, 
 
 // open sends a GET and returns its body as a stream without a deadline.
 func (c *conn) open(path string) (io.Reader, error) {
-	status, chunked, length, err := c.send("GET", path, nil)
+	status, chunked, length, err := c.send(c.target.appendRequest(nil, "GET", path, nil))
 	switch {
 	case err != nil:
 	case status != 200:
@@ -96,9 +117,9 @@ func (c *conn) close() {
 	}
 }
 
-func (c *conn) send(method, path string, body []byte) (status int, chunked bool, length int, err error) {
+func (c *conn) send(request []byte) (status int, chunked bool, length int, err error) {
 	if c.tcp == nil {
-		if c.tcp, err = net.DialTimeout("tcp", c.address, c.timeout); err != nil {
+		if c.tcp, err = net.DialTimeout("tcp", c.target.address, c.timeout); err != nil {
 			return 0, false, 0, err
 		}
 		c.in = bufio.NewReaderSize(c.tcp, connBuffer)
@@ -106,19 +127,7 @@ func (c *conn) send(method, path string, body []byte) (status int, chunked bool,
 	if err = c.tcp.SetDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, false, 0, err
 	}
-	r := append(c.request[:0], method...)
-	r = append(r, ' ')
-	r = append(r, path...)
-	r = append(r, " HTTP/1.1\r\n"...)
-	r = append(r, c.head...)
-	if body != nil {
-		r = append(r, "Content-Type: application/json\r\nContent-Length: "...)
-		r = strconv.AppendInt(r, int64(len(body)), 10)
-		r = append(r, "\r\n"...)
-	}
-	r = append(r, "\r\n"...)
-	c.request = append(r, body...)
-	if _, err = c.tcp.Write(c.request); err != nil {
+	if _, err = c.tcp.Write(request); err != nil {
 		return 0, false, 0, err
 	}
 	return c.readHead()

@@ -18,37 +18,45 @@ const (
 	afterError = 10 * time.Millisecond
 )
 
-// runLoad runs closed loops: each client sends its next request when it has
-// the answer to the one before.
+// runLoad puts and gets random keys.
 func runLoad(ctx context.Context, cfg Config, to targets) (*Report, error) {
 	if cfg.Op != OpPut {
 		if err := fill(ctx, cfg, to.leader); err != nil {
 			return nil, err
 		}
 	}
+	workers := newWorkers(cfg, to, func(c *conn, number int) step { return newStateClient(cfg, c, uint64(number)).request })
+	report, err := measure(ctx, cfg, workers)
+	if cfg.Op != OpPut {
+		report.Missed = report.Done - report.got
+	}
+	return report, err
+}
+
+// measure runs closed loops through the warm-up and the measured time: each
+// worker sends its next request when it has the answer to the one before.
+func measure(ctx context.Context, cfg Config, workers []*worker) (*Report, error) {
 	var phase atomic.Int32
-	workers := make([]*worker, cfg.Clients)
 	var running sync.WaitGroup
-	for i := range workers {
-		w := newWorker(cfg, to.used[i%len(to.used)], &phase, uint64(i))
-		workers[i] = w
-		running.Go(func() { w.run(ctx) })
+	for _, w := range workers {
+		running.Go(func() { w.run(ctx, &phase) })
 	}
 	pause(ctx, cfg.WarmUp)
+	usage, usageErr := startUsage(cfg.PIDs)
 	phase.Store(phaseMeasure)
 	start := time.Now()
 	pause(ctx, cfg.Duration)
 	phase.Store(phaseStop)
 	report := &Report{Op: cfg.Op, Elapsed: time.Since(start)}
-	running.Wait()
-	var all histogram
-	for _, w := range workers {
-		all.merge(&w.latencies)
-		report.Missed += w.missed
-		report.fail(w.failed, w.failure)
+	if usageErr == nil {
+		usageErr = usage.stop(report)
 	}
-	report.latencies(&all)
-	return report, ctx.Err()
+	running.Wait()
+	report.collect(workers)
+	if err := ctx.Err(); err != nil {
+		return report, err
+	}
+	return report, usageErr
 }
 
 // The phases of a run: what is done before measuring and after it does not count.
@@ -68,6 +76,17 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// collect sums up what the workers counted, once they have ended.
+func (r *Report) collect(workers []*worker) {
+	var all histogram
+	for _, w := range workers {
+		all.merge(&w.latencies)
+		r.got += w.got
+		r.fail(w.failed, w.failure)
+	}
+	r.latencies(&all)
+}
+
 func (r *Report) latencies(all *histogram) {
 	r.Done = all.total
 	r.P50, r.P90, r.P99, r.Max = all.quantile(.5), all.quantile(.9), all.quantile(.99), all.max
@@ -80,37 +99,38 @@ func (r *Report) fail(count uint64, first string) {
 	}
 }
 
+// step does one request and returns how much it got: items that were found, or
+// vectors that were written.
+type step func() (got int, err error)
+
 // worker is one closed loop.
 type worker struct {
-	cfg    Config
-	conn   *conn
-	phase  *atomic.Int32
-	random *rand.Rand
-	query  string
-	path   []byte
-	body   []byte
+	conn *conn
+	step step
 
 	latencies histogram
-	missed    uint64
+	got       uint64
 	failed    uint64
 	failure   string
 }
 
-func newWorker(cfg Config, to target, phase *atomic.Int32, number uint64) *worker {
-	w := &worker{cfg: cfg, conn: newConn(to, requestTimeout), phase: phase, random: rand.New(rand.NewPCG(1, number))}
-	if cfg.Consistency != "" && cfg.Consistency != "local" {
-		w.query = "?consistency=" + cfg.Consistency
+// newWorkers returns a worker for every client, with the nodes in turn.
+func newWorkers(cfg Config, to targets, stepOf func(c *conn, number int) step) []*worker {
+	workers := make([]*worker, cfg.Clients)
+	for i := range workers {
+		c := newConn(to.used[i%len(to.used)], requestTimeout)
+		workers[i] = &worker{conn: c, step: stepOf(c, i)}
 	}
-	return w
+	return workers
 }
 
-func (w *worker) run(ctx context.Context) {
+func (w *worker) run(ctx context.Context, phase *atomic.Int32) {
 	defer w.conn.close()
-	for w.phase.Load() != phaseStop && ctx.Err() == nil {
+	for phase.Load() != phaseStop && ctx.Err() == nil {
 		start := time.Now()
-		found, err := w.request()
+		got, err := w.step()
 		took := time.Since(start)
-		measured := w.phase.Load() == phaseMeasure
+		measured := phase.Load() == phaseMeasure
 		switch {
 		case err != nil:
 			if measured {
@@ -122,36 +142,52 @@ func (w *worker) run(ctx context.Context) {
 			pause(ctx, afterError)
 		case measured:
 			w.latencies.add(took)
-			if !found {
-				w.missed++
-			}
+			w.got += uint64(got)
 		}
 	}
 }
 
-// request does one operation on a random key.
-func (w *worker) request() (found bool, err error) {
-	put := w.cfg.Op == OpPut || w.cfg.Op == OpMixed && w.random.IntN(2) == 0
-	w.path = appendKey(append(w.path[:0], "/v1/state/"...), w.random.IntN(w.cfg.Keys))
+// stateClient puts and gets random keys through one connection.
+type stateClient struct {
+	cfg    Config
+	conn   *conn
+	random *rand.Rand
+	query  string
+	path   []byte
+	body   []byte
+}
+
+func newStateClient(cfg Config, c *conn, number uint64) *stateClient {
+	s := &stateClient{cfg: cfg, conn: c, random: rand.New(rand.NewPCG(1, number))}
+	if cfg.Consistency != "" && cfg.Consistency != "local" {
+		s.query = "?consistency=" + cfg.Consistency
+	}
+	return s
+}
+
+// request is a step: one operation on a random key.
+func (s *stateClient) request() (got int, err error) {
+	put := s.cfg.Op == OpPut || s.cfg.Op == OpMixed && s.random.IntN(2) == 0
+	s.path = appendKey(append(s.path[:0], "/v1/state/"...), s.random.IntN(s.cfg.Keys))
 	method, body := "GET", []byte(nil)
 	if put {
 		method = "PUT"
-		w.body = append(w.body[:0], `{"value":`...)
-		w.body = append(appendValue(w.body, w.cfg.ValueBytes, w.random), '}')
-		body = w.body
+		s.body = append(s.body[:0], `{"value":`...)
+		s.body = append(appendValue(s.body, s.cfg.ValueBytes, s.random), '}')
+		body = s.body
 	} else {
-		w.path = append(w.path, w.query...)
+		s.path = append(s.path, s.query...)
 	}
-	status, answer, err := w.conn.do(method, string(w.path), body)
+	status, answer, err := s.conn.do(method, string(s.path), body)
 	switch {
 	case err != nil:
-		return false, err
+		return 0, err
 	case status == 200:
-		return true, nil
+		return 1, nil
 	case status == 404 && !put:
-		return false, nil
+		return 0, nil
 	}
-	return false, fmt.Errorf("%s: %d %.200s", method, status, answer)
+	return 0, fmt.Errorf("%s: %d %.200s", method, status, answer)
 }
 
 func appendKey(b []byte, n int) []byte {

@@ -6,8 +6,17 @@ import (
 	"time"
 )
 
-// Print writes the report for people: one line, and one more for what failed.
+// opLoad names the report of what is written before searches.
+const opLoad = "load"
+
+// Print writes the report for people: a line of the requests, and lines of
+// what else is known.
 func (r *Report) Print(w io.Writer) error {
+	if r.Search != nil {
+		if err := r.Search.write(w); err != nil {
+			return err
+		}
+	}
 	seconds := r.Elapsed.Seconds()
 	what := "requests"
 	if r.Op == OpStream {
@@ -21,10 +30,43 @@ func (r *Report) Print(w io.Writer) error {
 		fmt.Fprintf(w, ", %d missing, %d doubled", r.Missing, r.Doubled)
 	case OpGet, OpMixed:
 		fmt.Fprintf(w, ", %d not found", r.Missed)
+	case OpIngest, opLoad:
+		fmt.Fprintf(w, ", %.0f vectors/s", float64(r.Vectors)/seconds)
 	}
 	_, err := fmt.Fprintln(w)
+	if r.Server+r.Client > 0 {
+		err = r.printUsage(w, what)
+	}
 	if r.Failure != "" {
 		_, err = fmt.Fprintf(w, "first failure: %s\n", r.Failure)
+	}
+	return err
+}
+
+// printUsage writes the processor time, and what was done for a second of it.
+func (r *Report) printUsage(w io.Writer, what string) error {
+	done := r.Done
+	if r.Vectors > 0 {
+		done, what = r.Vectors, "vectors"
+	}
+	seconds := r.Elapsed.Seconds()
+	_, err := fmt.Fprintf(w, "%s: server %.2f CPU seconds, %.2f cores, %.0f %s per CPU second; client %.2f cores\n", r.Op, r.Server.Seconds(),
+		r.Server.Seconds()/seconds, float64(done)/max(r.Server.Seconds(), tick.Seconds()), what, r.Client.Seconds()/seconds)
+	return err
+}
+
+func (s *Searched) write(w io.Writer) error {
+	if s.Load != nil {
+		if err := s.Load.Print(w); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d vectors, %d in no graph after %s", s.Count, s.Unindexed, short(s.Settled))
+	if s.Queries > 0 {
+		_, err = fmt.Fprintf(w, ", recall@%d %.4f of %d queries", s.K, s.Recall, s.Queries)
+	}
+	if err == nil {
+		_, err = fmt.Fprintln(w)
 	}
 	return err
 }

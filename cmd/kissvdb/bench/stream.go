@@ -37,8 +37,8 @@ func runStreams(ctx context.Context, cfg Config, to targets) (*Report, error) {
 		reading.Go(stream.read)
 	}
 	report := &Report{Op: cfg.Op, Streams: cfg.Clients}
-	run.write(ctx, to.leader, report)
-	if err := ctx.Err(); err != nil {
+	err := run.write(ctx, to.leader, report)
+	if err = errors.Join(ctx.Err(), err); err != nil {
 		return nil, err
 	}
 	run.settle(ctx)
@@ -150,7 +150,7 @@ func parseEvent(line []byte) (number int, sent int64, ok bool) {
 
 // write sends writes at the rate of the run through its warm-up and its
 // measured time, and puts their figures into the report.
-func (r *streamRun) write(ctx context.Context, to target, report *Report) {
+func (r *streamRun) write(ctx context.Context, to target, report *Report) error {
 	numbers := make(chan int)
 	var writing sync.WaitGroup
 	var failed sync.Mutex
@@ -168,6 +168,7 @@ func (r *streamRun) write(ctx context.Context, to target, report *Report) {
 		})
 	}
 	sent := r.pace(ctx, numbers, 0, r.cfg.WarmUp)
+	usage, usageErr := startUsage(r.cfg.PIDs)
 	start := time.Now()
 	r.from.Store(start.UnixNano())
 	before := r.writes.Load()
@@ -175,8 +176,12 @@ func (r *streamRun) write(ctx context.Context, to target, report *Report) {
 	report.Elapsed = time.Since(start)
 	r.until.Store(start.Add(report.Elapsed).UnixNano())
 	report.Writes = uint64(r.writes.Load() - before)
+	if usageErr == nil {
+		usageErr = usage.stop(report)
+	}
 	close(numbers)
 	writing.Wait()
+	return usageErr
 }
 
 // pace hands out numbers from next on at the rate for d. It falls behind when
