@@ -68,7 +68,7 @@ func (s *Store) createData(col *collection) error {
 	}
 	s.loadGraphs(col, d)
 	col.data.Store(d)
-	return col.writeManifest(d)
+	return col.writeManifest(col.dir, d)
 }
 
 // Drop stages the end of a collection.

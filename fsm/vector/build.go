@@ -1,13 +1,9 @@
 package vector
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -53,7 +49,7 @@ func (k *keeper) build() (again bool) {
 			continue
 		}
 		more, err := k.buildNext(c)
-		if err != nil && !errors.Is(err, context.Canceled) {
+		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errDropped) {
 			k.s.log.Error("graph was not built", "collection", c.name, "error", err)
 		}
 		again = again || more
@@ -172,52 +168,4 @@ func (k *keeper) planGrowth(c *collection, r *Reader) (p *plan, later bool) {
 		return nil, true
 	}
 	return nil, false
-}
-
-// save writes a graph of the index to disk, and the manifest. What it takes
-// the place of is removed then.
-func (k *keeper) save(c *collection, d *data, place int, g *hnsw.Graph) error {
-	if c.dir == "" || c.upkeep.dropped.Load() {
-		return nil
-	}
-	files := slices.Clone(d.graphs)
-	number := 1
-	for _, f := range files {
-		number = max(number, f.number()+1)
-	}
-	saved := graphFile{Name: fmt.Sprintf("%s%06d%s", graphPrefix, number, graphSuffix)}
-	path := filepath.Join(c.dir, saved.Name)
-	err := writeFile(path, func(w io.Writer) error {
-		bw := bufio.NewWriterSize(&counter{w: w, n: &saved.Bytes}, readStep)
-		return errors.Join(g.Encode(bw), bw.Flush())
-	})
-	if err != nil {
-		return err
-	}
-	var old string
-	if place < len(files) {
-		old, files[place] = files[place].Name, saved
-	} else {
-		files = append(files, saved)
-	}
-	d.graphs = files
-	if err := c.writeManifest(d); err != nil {
-		return err
-	}
-	if old == "" {
-		return nil
-	}
-	return os.Remove(filepath.Join(c.dir, old))
-}
-
-// counter counts what is written through it.
-type counter struct {
-	w io.Writer
-	n *int64
-}
-
-func (c *counter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	*c.n += int64(n)
-	return n, err
 }

@@ -108,11 +108,16 @@ func (k *keeper) drop(c *collection) {
 		k.s.log.Warn("close a dropped collection", "collection", c.name, "error", err)
 	}
 	if c.dir != "" {
-		k.mu.Lock()
-		k.trash = append(k.trash, filepath.Join(k.s.cfg.Dir, droppedName(c)))
-		k.mu.Unlock()
+		k.discard(filepath.Join(k.s.cfg.Dir, droppedName(c)))
 	}
 	k.wake()
+}
+
+// discard has a folder removed.
+func (k *keeper) discard(path string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.trash = append(k.trash, path)
 }
 
 // requestVacuum asks for a vacuum of the collection. Of the writer.
@@ -141,7 +146,8 @@ func (k *keeper) emptyTrash() {
 	k.mu.Unlock()
 	for _, path := range trash {
 		if err := os.RemoveAll(path); err != nil {
-			k.s.log.Warn("a dropped collection's folder stays", "path", path, "error", err)
+			k.s.log.Info("a dropped collection's folder is removed later", "path", path, "error", err)
+			k.discard(path)
 		}
 	}
 }

@@ -56,26 +56,27 @@ func (g graphFile) number() (n int) {
 	return n
 }
 
-// writeManifest writes the manifest of d's graphs, durably.
-func (c *collection) writeManifest(d *data) error { return c.writeManifestIn(c.dir, d) }
+// writeManifest writes the manifest of new data that has no maintenance yet
+// into dir, durably.
+func (c *collection) writeManifest(dir string, d *data) error {
+	return writeFile(dir, manifestName, c.manifest(d).write, func(rename func() error) error { return rename() })
+}
 
-func (c *collection) writeManifestIn(dir string, d *data) error {
-	m := manifest{
+// manifest describes the data's graphs.
+func (c *collection) manifest(d *data) manifest {
+	return manifest{
 		Collection: c.name, Dim: c.dim, Metric: c.metric.String(), CreatedMS: c.createdMS,
 		Incarnation: c.incarnation, File: d.file.header.id,
-		Covered: d.index.Load().covered, Graphs: d.graphs,
+		Covered: d.index.Load().covered, Graphs: append([]graphFile{}, d.graphs...),
 	}
-	if m.Graphs == nil {
-		m.Graphs = []graphFile{}
-	}
+}
+
+func (m manifest) write(w io.Writer) error {
 	text, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = w.Write(append(text, '\n'))
 	}
-	return writeFile(filepath.Join(dir, manifestName), func(w io.Writer) error {
-		_, err := w.Write(append(text, '\n'))
-		return err
-	})
+	return err
 }
 
 // readManifest returns the manifest in dir when it is about the file h.
@@ -155,15 +156,15 @@ func decodeGraph(r io.Reader, size int64, dim int, covered uint32) (*hnsw.Graph,
 	return g, nil
 }
 
-// writeFile makes the file at path with what fill writes. It is there whole
-// and durable, or not at all.
-func writeFile(path string, fill func(io.Writer) error) error {
-	tmp := path + ".tmp"
-	defer os.Remove(tmp) // after a success there is nothing to remove
-	f, err := os.Create(tmp)
+// writeFile makes the file of that name in dir with what fill writes. It is
+// there whole and durable, or not at all. commit calls rename, which puts it
+// there, unless it must not be any more.
+func writeFile(dir, name string, fill func(io.Writer) error, commit func(rename func() error) error) error {
+	f, err := os.CreateTemp(dir, name+".*.tmp")
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name()) // after a success there is nothing to remove
 	err = fill(f)
 	if err == nil {
 		err = f.Sync()
@@ -171,10 +172,10 @@ func writeFile(path string, fill func(io.Writer) error) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(tmp, path); err != nil {
+	if err := commit(func() error { return os.Rename(f.Name(), filepath.Join(dir, name)) }); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(dir)
 }
 
 // syncDir makes the names in dir durable.

@@ -328,7 +328,7 @@ func (x *Restore) readAttached(one *restored, r io.Reader) error {
 	if f.f == nil {
 		return nil
 	}
-	return one.c.writeManifestIn(one.stage, one.data)
+	return one.c.writeManifest(one.stage, one.data)
 }
 
 // readGraph reads a graph and keeps a copy. One that is damaged is built
@@ -346,9 +346,9 @@ func (x *Restore) readGraph(one *restored, file graphFile, r io.Reader) (*hnsw.G
 	if one.data.file.f == nil {
 		err = read(limited)
 	} else {
-		err = writeFile(filepath.Join(one.stage, file.Name), func(w io.Writer) error {
+		err = writeFile(one.stage, file.Name, func(w io.Writer) error {
 			return read(io.TeeReader(limited, w))
-		})
+		}, func(rename func() error) error { return rename() })
 	}
 	if err != nil {
 		return nil, err

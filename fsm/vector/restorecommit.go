@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Commit puts the restored collections in the place of the store's. The caller
@@ -49,11 +51,15 @@ func (x *Restore) move() error {
 		kept[one.c.name] = one.local
 	}
 	for _, e := range entries {
-		if !kept[e.Name()] {
-			if err := os.RemoveAll(filepath.Join(x.s.cfg.Dir, e.Name())); err != nil {
-				return err
-			}
+		if kept[e.Name()] || strings.HasPrefix(e.Name(), droppedPrefix) {
+			continue
 		}
+		// The maintenance may be busy in it still.
+		path := x.s.dirOf(fmt.Sprintf("%s%d", droppedPrefix, rand.Uint64()))
+		if err := os.Rename(x.s.dirOf(e.Name()), path); err != nil {
+			return err
+		}
+		x.s.keeper.discard(path)
 	}
 	for _, one := range x.collections {
 		if one.local {

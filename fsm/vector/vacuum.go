@@ -18,7 +18,7 @@ import (
 // rows, and the nodes of rows that are gone serve as mere way points.
 
 const (
-	newFileName = fileName + ".new"
+	newFilePrefix = fileName + ".new-"
 	// autoVacuum is how many dead rows a collection has at least when it is
 	// vacuumed without being asked, which it is when they outnumber the living.
 	autoVacuum = 8192
@@ -60,7 +60,7 @@ func (k *keeper) tidy(c *collection) {
 	c.upkeep.job.Lock()
 	reclaimed, err := k.vacuum(c)
 	c.upkeep.job.Unlock()
-	if err != nil && !errors.Is(err, context.Canceled) {
+	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, errDropped) {
 		k.s.log.Error("vacuum failed", "collection", c.name, "error", err)
 	}
 	c.upkeep.finished(number, vacuumed{reclaimed: reclaimed, err: err})
@@ -111,12 +111,17 @@ func (m *move) begin() error {
 	f := newMemoryFile(h)
 	if m.c.dir != "" {
 		var err error
-		if f, err = createFile(filepath.Join(m.c.dir, newFileName), h); err != nil {
+		if f, err = createFile(m.path(h), h); err != nil {
 			return err
 		}
 	}
 	m.to = newData(m.c.dim, m.c.metric, f)
 	return nil
+}
+
+// path returns where the new file is while it is written.
+func (m *move) path(h header) string {
+	return filepath.Join(m.c.dir, fmt.Sprintf("%s%d", newFilePrefix, h.id))
 }
 
 // abandon removes what was begun.
@@ -125,7 +130,7 @@ func (m *move) abandon() error {
 		return nil
 	}
 	err := m.to.file.release()
-	if gone := os.Remove(filepath.Join(m.c.dir, newFileName)); !errors.Is(gone, os.ErrNotExist) {
+	if gone := os.Remove(m.path(m.to.file.header)); !errors.Is(gone, os.ErrNotExist) {
 		err = errors.Join(err, gone)
 	}
 	return err
@@ -139,8 +144,11 @@ func (m *move) copyRows(ctx context.Context, r *Reader) error {
 			to = m.copyRow(m.seen)
 		}
 		m.rows = append(m.rows, to)
-		if len(m.to.file.buf) < maxBufferKept {
+		if m.seen%maxChunk != 0 {
 			continue
+		}
+		if m.c.upkeep.dropped.Load() {
+			return errDropped
 		}
 		if err := errors.Join(m.to.file.flush(), ctx.Err()); err != nil {
 			return err
@@ -167,7 +175,7 @@ func (m *move) finish() (reclaimed int64, err error) {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
 	if c.upkeep.dropped.Load() {
-		return 0, context.Canceled
+		return 0, errDropped
 	}
 	r := c.reader(c.figures.offset)
 	m.bury(r)
@@ -210,7 +218,7 @@ func (m *move) rename() error {
 		return nil
 	}
 	path := filepath.Join(m.c.dir, fileName)
-	if err := os.Rename(filepath.Join(m.c.dir, newFileName), path); err != nil {
+	if err := os.Rename(m.path(m.to.file.header), path); err != nil {
 		return err
 	}
 	return m.to.file.reopen(path)
@@ -239,8 +247,8 @@ func (k *keeper) saveMoved(m *move) error {
 			return err
 		}
 	}
-	if m.c.dir == "" || m.c.upkeep.dropped.Load() {
+	if m.c.dir == "" {
 		return nil
 	}
-	return m.c.writeManifest(m.to)
+	return k.saveManifest(m.c, m.to)
 }
