@@ -17,8 +17,12 @@ func eachLevel(t *testing.T, test func(t *testing.T, l level)) {
 // shapes calls test with strides and numbers of rows, all that matter to the
 // loops: odd and even numbers of half lines, every rest, more than a chunk.
 func shapes(lane int, test func(stride, n int)) {
+	most := 70
+	if testing.Short() {
+		most = 13
+	}
 	for _, lanes := range []int{0, 1, 2, 3, 4, 5, 8} {
-		for n := range 71 {
+		for n := range most + 1 {
 			test(lanes*lane, n)
 		}
 	}
