@@ -48,7 +48,9 @@ type data struct {
 	ids     map[string]uint32 // published: the living row of each point
 	changed map[string]change // staged above ids
 
-	published table // what readers get
+	published table  // what readers get
+	bytes     int64  // of the file, published
+	records   uint64 // in the file, published
 	index     atomic.Pointer[index]
 	filters   *filter.Index
 	graphs    []graphFile // where the index's graphs are on disk; of who holds the upkeep's job
@@ -70,7 +72,7 @@ func newData(dim int, metric record.Metric, f *file) *data {
 		ids: map[string]uint32{}, changed: map[string]change{},
 		filters: filter.NewIndex(),
 	}
-	d.published = d.table
+	d.publish()
 	d.index.Store(&index{})
 	return d
 }
@@ -119,7 +121,12 @@ func (d *data) commit() {
 		d.changed = map[string]change{}
 	}
 	clear(d.changed)
-	d.published = d.table
+	d.publish()
+}
+
+// publish lets readers see the rows as they are.
+func (d *data) publish() {
+	d.published, d.bytes, d.records = d.table, d.file.size, d.file.records
 }
 
 // reader returns the collection as it is at offset.
@@ -143,10 +150,10 @@ func (c *collection) info(offset uint64) Info {
 	info := Info{
 		Name: c.name, Dim: c.dim, Metric: c.metric,
 		CreatedMS: c.createdMS, UpdatedMS: c.figures.updatedMS,
-		Live: c.figures.live, Records: d.file.records, Upserts: c.figures.upserts, Offset: c.figures.offset,
+		Live: c.figures.live, Records: d.records, Upserts: c.figures.upserts, Offset: c.figures.offset,
 		Deleted:   uint64(r.rows) - c.figures.live,
 		Segments:  len(r.index.graphs),
-		FileBytes: d.file.size,
+		FileBytes: d.bytes,
 		Unindexed: r.unindexed(),
 	}
 	if info.Unindexed > 0 {

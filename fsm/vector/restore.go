@@ -199,7 +199,7 @@ func (one *restored) finish() error {
 	if uint64(len(d.ids)) != one.live {
 		return corrupt("collection %s has %d points where there are %d", one.c.name, len(d.ids), one.live)
 	}
-	d.published = d.table
+	d.publish()
 	return nil
 }
 

@@ -130,8 +130,8 @@ func (s *Store) Get(name, id string) (p Point, collection, found bool) {
 	if !ok {
 		return Point{}, true, false
 	}
-	at := d.point(row)
-	return Point{ID: at.id, Vector: d.values(row), Meta: at.meta}, true, true
+	at := d.published.point(row)
+	return Point{ID: at.id, Vector: d.published.values(row), Meta: at.meta}, true, true
 }
 
 // Info describes a collection at offset, which is the store's.

@@ -81,7 +81,7 @@ const gone = ^uint32(0)
 // vacuum is called with the job held.
 func (k *keeper) vacuum(c *collection) (reclaimed int64, err error) {
 	d, r := k.look(c)
-	if d.file.records == r.live {
+	if d.recorded(k.s) == r.live {
 		return 0, nil // neither a dead row nor a delete
 	}
 	m := &move{k: k, c: c, from: d}
@@ -102,6 +102,13 @@ func (k *keeper) vacuum(c *collection) (reclaimed int64, err error) {
 	k.s.cfg.Vacuumed()
 	k.s.log.Info("collection vacuumed", "collection", c.name, "points", m.to.rows, "reclaimed_bytes", reclaimed)
 	return reclaimed, k.saveMoved(m)
+}
+
+// recorded returns how many records the file has.
+func (d *data) recorded(s *Store) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return d.records
 }
 
 // begin makes the new, empty data.
@@ -141,7 +148,7 @@ func (m *move) copyRows(ctx context.Context, r *Reader) error {
 	for ; m.seen < r.rows; m.seen++ {
 		to := gone
 		if r.alive(m.seen) {
-			to = m.copyRow(m.seen)
+			to = m.copyRow(r, m.seen)
 		}
 		m.rows = append(m.rows, to)
 		if m.seen%maxChunk != 0 {
@@ -158,9 +165,9 @@ func (m *move) copyRows(ctx context.Context, r *Reader) error {
 }
 
 // copyRow copies a row, of which there is no other of the same id yet.
-func (m *move) copyRow(row uint32) uint32 {
-	p := m.from.point(row)
-	vector := record.AppendVector(nil, m.from.values(row))
+func (m *move) copyRow(r *Reader, row uint32) uint32 {
+	p := r.point(row)
+	vector := record.AppendVector(nil, r.values(row))
 	to := m.to.add(*p, vector)
 	m.to.ids[p.id] = to
 	// The offset of the row's event is not known any more, and nobody asks.
@@ -188,7 +195,7 @@ func (m *move) finish() (reclaimed int64, err error) {
 	if err := m.rename(); err != nil {
 		return 0, err
 	}
-	m.to.published = m.to.table
+	m.to.publish()
 	m.to.index.Store(m.renumber(r.index))
 	m.to.graphs = m.from.graphs
 	reclaimed = m.from.file.size - m.to.file.size
