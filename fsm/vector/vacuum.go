@@ -100,7 +100,7 @@ func (k *keeper) vacuum(c *collection) (reclaimed int64, err error) {
 		return 0, errors.Join(fmt.Errorf("vacuum %s: %w", c.name, err), m.abandon())
 	}
 	k.s.cfg.Vacuumed()
-	k.s.log.Info("collection vacuumed", "collection", c.name, "points", m.to.rows, "reclaimed_bytes", reclaimed)
+	k.s.log.Info("collection vacuumed", "collection", c.name, "points", r.live, "reclaimed_bytes", reclaimed)
 	return reclaimed, k.saveMoved(m)
 }
 
