@@ -83,31 +83,31 @@ func (c *column) setPresent(row uint32) {
 	c.present.set(row)
 }
 
-// postingBytes is about what a distinct value costs beside its text and rows:
-// its posting, and its share of the map.
-const postingBytes = int64(unsafe.Sizeof(posting{})) + 48
+// What a distinct value costs, about: its posting with its share of the map,
+// beside its text, and the rows after its first one.
+const (
+	postingBytes = int64(unsafe.Sizeof(posting{})) + 48
+	rowsBytes    = int64(unsafe.Sizeof(rows{}))
+)
 
+// add adds a row that has a value.
 func (c *column) add(row uint32, value string) {
 	form := canonical(value)
-	id, known := c.ids[form]
-	if !known {
-		if c.ids == nil {
-			c.ids = make(map[string]uint32)
+	if id, known := c.ids[form]; known {
+		bytes, began := c.postings[id].add(row)
+		c.bytes += bytes
+		if began {
+			c.bitmaps = append(c.bitmaps, id)
 		}
-		// A copy: the index keeps no document alive.
-		form = strings.Clone(form)
-		id = uint32(len(c.postings))
-		c.ids[form] = id
-		c.postings = append(c.postings, posting{value: form})
-		c.bytes += postingBytes + int64(len(form))
+		return
 	}
-	p := &c.postings[id]
-	before := cap(p.few)
-	began := p.add(row)
-	if began {
-		c.bitmaps = append(c.bitmaps, id)
+	if c.ids == nil {
+		c.ids = make(map[string]uint32)
 	}
-	c.bytes += int64(cap(p.few)-before) * 4
+	form = strings.Clone(form) // the index keeps no document alive
+	c.ids[form] = uint32(len(c.postings))
+	c.postings = append(c.postings, posting{value: form, rank: rankOf(form), first: row, last: row})
+	c.bytes += postingBytes + int64(len(form))
 }
 
 // measure returns about how many bytes the column takes. It never waits: while
@@ -116,7 +116,7 @@ func (c *column) measure() int64 {
 	if c.mu.TryRLock() {
 		n := int64(unsafe.Sizeof(*c)) + int64(len(c.key.path)) + int64(cap(c.present))*8 + int64(cap(c.bitmaps))*4 + c.bytes
 		for _, id := range c.bitmaps {
-			n += int64(c.postings[id].many.GetSizeInBytes())
+			n += int64(c.postings[id].more.many.GetSizeInBytes())
 		}
 		c.mu.RUnlock()
 		c.size.Store(n)

@@ -73,12 +73,13 @@ const (
 	opGreaterEqual
 	opLess
 	opLessEqual
+	opRange // all of its kids hold, which compare this value
 )
 
 // node is one condition, or a combination of nodes.
 type node struct {
 	op   op
-	kids []node // of opAnd, opOr and opNot
+	kids []node // of opAnd, opOr, opNot and opRange
 
 	path string // of conditions on a value
 	slot int    // which of the filter's wants the path is
@@ -156,11 +157,21 @@ func (nd *node) holds(value string) bool {
 			}
 		}
 		return false
+	case opRange:
+		for i := range nd.kids {
+			if !nd.kids[i].holds(value) {
+				return false
+			}
+		}
+		return true
 	}
 	order, ok := nd.operand.compare(value)
-	if !ok {
-		return false
-	}
+	return ok && nd.takes(order)
+}
+
+// takes tells whether a condition that compares holds for a value that stands
+// so to its operand: negative for less.
+func (nd *node) takes(order int) bool {
 	switch nd.op {
 	case opGreater:
 		return order > 0

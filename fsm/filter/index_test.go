@@ -3,6 +3,7 @@ package filter
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,33 +59,33 @@ func TestIndexReadsOnce(t *testing.T) {
 
 // TestIndexManyRows has postings of every shape, asked below what they hold.
 func TestIndexManyRows(t *testing.T) {
-	const rows = 150_000
-	docs := samples(rows)
+	rows := uint32(70_000) // more than a container of a roaring bitmap
+	if testing.Short() {
+		rows = 10_000
+	}
+	docs := samples(int(rows))
 	x := NewIndex()
 	for _, filter := range []string{
 		`{"flag":true}`, `{"flag":{"$ne":true}}`, `{"lang":"en"}`, `{"lang":{"$exists":true}}`, `{}`, `{"lang":{"$gt":"en"}}`,
 		`{"group":"g42"}`, `{"group":{"$in":["g01","g99","none"]}}`, `{"group":{"$gte":"g50"}}`,
-		`{"id":77777}`, `{"id":{"$gte":1000,"$lt":70000}}`, `{"score":{"$lt":500}}`,
+		`{"id":7777}`, `{"id":{"$gte":1000,"$lt":60000}}`, `{"score":{"$lt":500}}`,
 		`{"tags":{"$contains":"t3"}}`, `{"tags":["t3","t3"]}`, `{"author.name":"n17"}`, `{"author":{"name":"n17"}}`,
 		`{"$or":[{"flag":true,"group":{"$lt":"g10"}},{"$not":{"id":{"$gt":5}}}]}`,
 	} {
 		f := mustParse(t, filter)
+		want := Bitmap(nil).sized(rows)
+		for row := range rows {
+			if f.MatchString(docs[row]) {
+				want.set(row)
+			}
+		}
 		var got Bitmap
-		for _, n := range []uint32{rows, 1, 63, 64, 65, 70_001} {
+		for _, n := range []uint32{rows, 3001, 1, 63, 64, 65} {
 			got = x.Rows(got, f, n, from(docs))
-			want := Bitmap(nil).sized(n)
-			for row := range n {
-				if f.MatchString(docs[row]) {
-					want.set(row)
-				}
-			}
-			for i := range want {
-				if got[i] != want[i] {
-					t.Fatalf("%s below %d: word %d is %x, not %x", filter, n, i, got[i], want[i])
-				}
-			}
-			if testing.Short() && n == rows {
-				break
+			below := slices.Clone(want[:(n+63)/64])
+			below.trim(n)
+			if !slices.Equal(got, below) {
+				t.Fatalf("%s below %d: %d rows, not %d", filter, n, got.Count(), below.Count())
 			}
 		}
 	}
@@ -176,7 +177,8 @@ func TestIndexBytes(t *testing.T) {
 	if x.Bytes() != 0 {
 		t.Errorf("an index that was not asked takes %d bytes", x.Bytes())
 	}
-	const rows = 50_000
+	const rows = 20_000
+	padding := strings.Repeat(" ", 1000)
 	heap := func() int64 {
 		var stats runtime.MemStats
 		runtime.GC()
@@ -187,7 +189,7 @@ func TestIndexBytes(t *testing.T) {
 	for _, path := range []string{"id", "group", "flag"} {
 		f := mustParse(t, `{"`+path+`":1}`)
 		before, counted := heap(), x.Bytes()
-		x.Rows(nil, f, rows, func(row uint32) string { return sample(row) + strings.Repeat(" ", 4096) })
+		x.Rows(nil, f, rows, func(row uint32) string { return sample(row) + padding })
 		took, told := heap()-before, x.Bytes()-counted
 		t.Logf("%s: heap %d, told %d", path, took, told)
 		if told < took/2-20_000 || told > took*2+20_000 {

@@ -21,45 +21,48 @@ const safeExponent = 17
 
 // parseDecimal reads a number that is valid JSON.
 func parseDecimal(text string) decimal {
-	d := decimal{}
+	i, negative := 0, false
 	if text != "" && text[0] == '-' {
-		d.negative, text = true, text[1:]
+		i, negative = 1, true
 	}
-	mantissa, exponent := text, ""
-	if e := strings.IndexAny(text, "eE"); e >= 0 {
-		mantissa, exponent = text[:e], text[e+1:]
-	}
-	first, last, dot := -1, -1, len(mantissa)
-	for i := range len(mantissa) {
-		switch mantissa[i] {
-		case '.':
-			dot = i
-		case '0':
-		default:
+	first, last, dot := -1, -1, -1
+	for ; i < len(text); i++ {
+		switch c := text[i]; {
+		case c >= '1' && c <= '9':
 			if first < 0 {
 				first = i
 			}
 			last = i
+		case c == '.':
+			dot = i
+		case c != '0': // e or E
+			return newDecimal(negative, text[:i], first, last, dot).shift(text[i+1:])
 		}
 	}
+	return newDecimal(negative, text, first, last, dot)
+}
+
+// newDecimal makes a decimal of digits with the indexes of the first and the
+// last one that is not 0, and of the dot; -1 for none.
+func newDecimal(negative bool, mantissa string, first, last, dot int) decimal {
 	if first < 0 {
 		return decimal{} // there is one zero
 	}
-	d.digits = mantissa[first : last+1]
-	d.point = int64(dot - first)
-	if first > dot {
-		d.point++
+	if dot < 0 {
+		dot = len(mantissa)
 	}
-	d.shift(exponent)
-	return d
+	point := dot - first
+	if first > dot {
+		point++
+	}
+	return decimal{negative: negative, digits: mantissa[first : last+1], point: int64(point)}
 }
 
 // shift moves the point by an exponent as it is written.
-func (d *decimal) shift(exponent string) {
-	digits := strings.TrimLeft(exponent, "+-")
-	digits = strings.TrimLeft(digits, "0")
-	if digits == "" {
-		return
+func (d decimal) shift(exponent string) decimal {
+	digits := strings.TrimLeft(strings.TrimLeft(exponent, "+-"), "0")
+	if digits == "" || d.digits == "" {
+		return d
 	}
 	negative := exponent[0] == '-'
 	if len(digits) <= safeExponent {
@@ -68,16 +71,17 @@ func (d *decimal) shift(exponent string) {
 			n = -n
 		}
 		d.point += n
-		return
+		return d
 	}
 	n, ok := new(big.Int).SetString(digits, 10)
 	if !ok {
-		return // cannot be: the text was checked
+		return d // cannot be: the text was checked
 	}
 	if negative {
 		n.Neg(n)
 	}
 	d.far = n.Add(n, big.NewInt(d.point))
+	return d
 }
 
 // compare returns how d stands to e, negative for less.

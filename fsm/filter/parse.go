@@ -1,6 +1,9 @@
 package filter
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // What a filter may hold. The work of matching is in proportion to it.
 const (
@@ -111,8 +114,14 @@ func (p *parser) operators(path, object string, depth int) (node, error) {
 		}
 		all = append(all, nd)
 	}
+	if len(all) > 1 && !slices.ContainsFunc(all, func(nd node) bool { return !nd.compares() }) {
+		return node{op: opRange, kids: all, path: path, slot: all[0].slot}, nil
+	}
 	return and(all), nil
 }
+
+// compares tells whether a node is an operator that compares.
+func (nd *node) compares() bool { return nd.op >= opGreater && nd.op <= opLessEqual }
 
 func (p *parser) operator(path, name, value string, depth int) (node, error) {
 	switch name {

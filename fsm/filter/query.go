@@ -83,7 +83,12 @@ func (q *query) addCondition(dst Bitmap, nd *node) {
 		}
 	default:
 		for i := range c.postings {
-			if p := &c.postings[i]; nd.holds(p.value) {
+			p := &c.postings[i]
+			holds, sure := nd.decide(p.rank)
+			if !sure {
+				holds = nd.holds(p.value)
+			}
+			if holds {
 				p.addTo(dst, q.rows, &q.scratch)
 			}
 		}

@@ -2,7 +2,6 @@ package filter
 
 import (
 	"bytes"
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -144,38 +143,4 @@ func sortMembers(body []byte, base int, members []member) {
 
 func compareNames(a []byte, m member, b []byte, n member) int {
 	return bytes.Compare(a[m.start:m.colon], b[n.start:n.colon])
-}
-
-// operand is what the operators of order compare with. Values of other kinds
-// than numbers and strings have no order.
-type operand struct {
-	kind   kind
-	number decimal
-	text   string
-}
-
-func newOperand(value string) operand {
-	o := operand{kind: kindOf(value)}
-	switch o.kind {
-	case kindNumber:
-		o.number = parseDecimal(value)
-	case kindString:
-		o.text = textOf(value)
-	}
-	return o
-}
-
-// compare returns how value stands to the operand, negative for less; ok is
-// false if they have no order.
-func (o *operand) compare(value string) (order int, ok bool) {
-	if kindOf(value) != o.kind {
-		return 0, false
-	}
-	switch o.kind {
-	case kindNumber:
-		return parseDecimal(value).compare(o.number), true
-	case kindString:
-		return cmp.Compare(textOf(value), o.text), true
-	}
-	return 0, false
 }
