@@ -15,7 +15,7 @@ import (
 // floorPlan is every package and what it may import of this module. Imports
 // run one way; above all replication and fsm never know each other.
 var floorPlan = map[string][]string{
-	"cmd/kissvdb":       {"api", "node", "fsm/event", "fault", "cmd/kissvdb/bench"},
+	"cmd/kissvdb":       {"api", "node", "fsm/event", "fsm/vector", "fault", "cmd/kissvdb/bench"},
 	"cmd/kissvdb/bench": {},
 
 	"api":         {"node", "fsm", "fsm/state", "fsm/vector", "fsm/filter", "fsm/event", "fsm/record", "fault"},

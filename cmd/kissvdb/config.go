@@ -6,11 +6,13 @@ import (
 
 	"github.com/kissvdb/kissvdb/api"
 	"github.com/kissvdb/kissvdb/fsm/event"
+	"github.com/kissvdb/kissvdb/fsm/vector"
 	"github.com/kissvdb/kissvdb/node"
 )
 
-// nodeConfig is what of the settings the node needs.
-func (c *serveCommand) nodeConfig(log *slog.Logger) node.Config {
+// nodeConfig is what of the settings the node needs. So many goroutines may
+// build graphs of vectors.
+func (c *serveCommand) nodeConfig(log *slog.Logger, builders int) node.Config {
 	cfg := node.Config{
 		ID:               string(c.NodeID),
 		Dir:              string(c.DataDir),
@@ -27,7 +29,8 @@ func (c *serveCommand) nodeConfig(log *slog.Logger) node.Config {
 			Ring:         int(c.LiveBroadcastCap),
 			BufferSize:   int(c.EventBufferSize),
 		},
-		Logger: log,
+		Vectors: vector.Config{Workers: builders},
+		Logger:  log,
 	}
 	for _, peer := range c.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{ID: string(peer.ID), Address: string(peer.Address)})

@@ -42,7 +42,7 @@ func (c *serveCommand) Run(ctx context.Context, p *Program) error {
 	}
 	defer listener.Close()
 	c.warn(log)
-	n, err := openNode(ctx, c.nodeConfig(log))
+	n, err := openNode(ctx, c.nodeConfig(log, addBuilders()))
 	if err != nil {
 		return err
 	}
