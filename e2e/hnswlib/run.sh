@@ -9,7 +9,7 @@
 # libhnswlib-dev, which is installed when it is missing, and Go for ours.
 #
 # Variables: SETS, EFS (of hnswlib), ROUNDS (how often ours runs, each between two runs of hnswlib; the best of all
-# rounds counts on both sides), BENCH (which of our benchmarks), THREADS (of building).
+# rounds counts on both sides), BENCH and PACKAGES (which of our benchmarks), THREADS (of building).
 set -euo pipefail
 
 repository=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,6 +17,7 @@ sets=${SETS:-glove100 synth384}
 efs=${EFS:-10 12 16 20 24 28 32 40 48 56 64 80 96 112 128 160 192 256 320 384 448 512}
 rounds=${ROUNDS:-1}
 bench=${BENCH:-^BenchmarkSearch$}
+packages=${PACKAGES:-./fsm/vector/...}
 threads=${THREADS:-1}
 
 usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -60,7 +61,8 @@ peer() {
 }
 
 ours() {
-  (cd "$repository" && KISSVDB_VECTOR_DATA=$data go test -run '^$' -bench "$bench" -timeout 2h ./fsm/vector/...)
+  # shellcheck disable=SC2086 # one word for each package
+  (cd "$repository" && KISSVDB_VECTOR_DATA=$data go test -run '^$' -bench "$bench" -timeout 2h $packages)
 }
 
 # record SIDE COMMAND runs a side, shows its lines and keeps them.
@@ -69,7 +71,7 @@ record() {
   shift
   echo "# $side, load $(cut -d ' ' -f 1 /proc/loadavg)"
   "$@" | tee "$work/output"
-  grep '^Benchmark.*recall@10' "$work/output" >>"$work/$side"
+  grep -e '^pkg: ' -e '^Benchmark.*recall@10' "$work/output" >>"$work/$side"
 }
 
 compare() {
