@@ -17,7 +17,7 @@ func TestEveryRouteNeedsTheKey(t *testing.T) {
 	routes := 0
 	err := chi.Walk(f.server.mux, func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
 		routes++
-		path := strings.NewReplacer("{key}", "openapi.yaml", "{id}", "docs", "*", "favicon-32x32.png").Replace(pattern)
+		path := strings.NewReplacer("{key}", "openapi.yaml", "{id}", "docs", "{collection}", "docs", "*", "favicon-32x32.png").Replace(pattern)
 		for _, given := range []string{"", "Bearer wrong", "Bearer ", "Bearer secret2", "Basic secret", "secret", "Bearer secretsecret"} {
 			a := f.do(method, path, "", headers{"Authorization": given})
 			if open[pattern] {

@@ -141,10 +141,7 @@ func (s *Server) decodeBatch(body []byte) (batch, error) {
 // decodeOperations reads an array of operations. They are counted before
 // their shapes are looked at, so that a refused batch costs no memory.
 func (s *Server) decodeOperations(raw []byte) ([]batchOperation, error) {
-	n := 0
-	for counter := (scanner{b: raw}); counter.next(); n++ {
-		counter.value()
-	}
+	n := elements(raw)
 	switch {
 	case n == 0:
 		return nil, fault.New(fault.InvalidArgument, "operations required")

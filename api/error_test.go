@@ -99,10 +99,10 @@ func TestUnknownRoutes(t *testing.T) {
 	f := newFixture(t, nil)
 	for _, path := range []string{"/", "/nope", "/v1", "/v1/", "/v1/state/", "/v1/state/a/b", "/v1/state/a/", "/v1/health/", "/V1/health", "/v1//health",
 		"//v1/health", "/v1/state//", "/v1/./health", "/v1/state/../health", "/v1/he%61lth", "/docs/nope", "/docs/../v1/health", "/openapi.yaml/",
-		"/v1/doc/c/i", "/v1/vector", "/v1/vector/c", "/v1/backup", "/console", "/v1/cluster/members/", "/v1/cluster/nope"} {
+		"/v1/doc/c/i", "/v1/vector/", "/v1/vector/c/", "/v1/vector/c/nope", "/v1/vector/c/get/", "/v1/backup", "/console", "/v1/cluster/members/", "/v1/cluster/nope"} {
 		f.get(path).want(t, 404, "not_found")
 	}
-	for _, path := range []string{"/v1/tx", "/v1/doc/c/find", "/v1/vector/c/search", "/nope"} {
+	for _, path := range []string{"/v1/tx", "/v1/doc/c/find", "/v1/vector/c/unknown", "/v1/vector/c/search/", "/v1/vector//search", "/nope"} {
 		f.do("POST", path, `{}`, nil).want(t, 404, "not_found")
 	}
 	for _, path := range []string{"/v1/sql/query", "/v1/sql/exec"} {
@@ -118,6 +118,12 @@ func TestWrongMethods(t *testing.T) {
 		{"PATCH", "/v1/state/k", "GET, HEAD, PUT, DELETE, OPTIONS"},
 		{"PATCH", "/v1/state/a%2Fb", "GET, HEAD, PUT, DELETE, OPTIONS"},
 		{"PATCH", "/v1/state/batch_put", "GET, HEAD, PUT, POST, DELETE, OPTIONS"},
+		{"POST", "/v1/vector", "GET, HEAD, OPTIONS"},
+		{"PUT", "/v1/vector/c", "GET, HEAD, POST, DELETE, OPTIONS"},
+		{"GET", "/v1/vector/c/add", "POST, OPTIONS"},
+		{"GET", "/v1/vector/c/search", "POST, OPTIONS"},
+		{"POST", "/v1/vector/c/get", "GET, HEAD, OPTIONS"},
+		{"DELETE", "/v1/vector/c/vacuum", "POST, OPTIONS"},
 		{"DELETE", "/v1/stream", "GET, HEAD, OPTIONS"},
 		{"GET", "/v1/sql/query", "POST, OPTIONS"},
 		{"PUT", "/v1/cluster/members", "POST, OPTIONS"},

@@ -211,6 +211,14 @@ func (s *scanner) next() bool {
 	return true
 }
 
+// elements returns how many elements an array has.
+func elements(array []byte) (n int) {
+	for s := (scanner{b: array}); s.next(); n++ {
+		s.value()
+	}
+	return n
+}
+
 // member takes a name and moves to its value.
 func (s *scanner) member() (name []byte) {
 	name = unquote(s.value().raw)

@@ -20,8 +20,11 @@ type metrics struct {
 
 	statePuts    prometheus.Counter
 	stateDeletes prometheus.Counter
+	vectorOps    prometheus.Counter
 	sseClients   prometheus.Gauge
 	gaps         prometheus.Counter
+
+	searchSeconds prometheus.Histogram
 
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
@@ -40,9 +43,13 @@ func newMetrics(n *node.Node) *metrics {
 	m := &metrics{
 		statePuts:    newCounter("state_put_total", "Keys written through this node."),
 		stateDeletes: newCounter("state_delete_total", "Keys deleted through this node."),
+		vectorOps:    newCounter("vector_ops_total", "Collections created, points written or deleted, and searches asked for, through this node."),
 		sseClients: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sse_clients", Help: "Event streams open on this node."}),
 		gaps: newCounter("kissvdb_stream_gaps_total", "Gaps told to stream clients: their events are no longer retained here."),
+		searchSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "kissvdb_vector_search_duration_seconds", Help: "Time of searches that were answered, waiting for their offset included.",
+			Buckets: []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5}}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "kissvdb_http_requests_total", Help: "Requests answered, by route and status."},
 			[]string{"method", "route", "code"}),
@@ -54,8 +61,7 @@ func newMetrics(n *node.Node) *metrics {
 	m.unrouted = m.route("", "")
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		m.statePuts, m.stateDeletes, m.sseClients, m.gaps, m.requests, m.seconds,
-		newCounter("vector_ops_total", "Operations on vectors through this node."),
+		m.statePuts, m.stateDeletes, m.vectorOps, m.sseClients, m.gaps, m.requests, m.seconds, m.searchSeconds,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		newNodeCollector(n),

@@ -27,6 +27,8 @@ type response struct {
 	in     []byte // the body of the request
 	out    []byte // the body of the answer
 
+	vectors vectors // of the body of the request
+
 	streaming bool // the answer has no end, and so no duration
 }
 
@@ -89,6 +91,7 @@ func (s *Server) finish(rw *response, r *http.Request, start time.Time) {
 	if cap(rw.out) > maxPooled {
 		rw.out = nil
 	}
+	rw.vectors.shrink()
 	s.pool.Put(rw)
 }
 
@@ -147,6 +150,32 @@ func (rw *response) send(status int, contentType []string, body []byte) {
 	if _, err := rw.Write(body); err != nil {
 		rw.server.log.Debug("write answer", "request_id", rw.id, "error", err)
 	}
+}
+
+// pieceBytes is how much of a long answer is rendered before it is written, so
+// that a thousand large values never stand in memory twice.
+const pieceBytes = 64 << 10
+
+// spill writes what rw.out holds of a long answer, once that is a piece of it.
+// The answer ends with endJSON.
+func (rw *response) spill() error {
+	if len(rw.out) < pieceBytes {
+		return nil
+	}
+	rw.Header()["Content-Type"] = jsonType
+	_, err := rw.Write(rw.out)
+	rw.out = rw.out[:0]
+	return err
+}
+
+// endJSON answers with what of rw.out was not spilled.
+func (rw *response) endJSON() error {
+	if rw.status == 0 {
+		rw.sendJSON(http.StatusOK)
+		return nil
+	}
+	_, err := rw.Write(rw.out)
+	return err
 }
 
 // headerCache keeps the value of a header that is not known from the start

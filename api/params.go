@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -116,6 +117,25 @@ func (s *Server) readLevel(r *http.Request, q query) (node.Read, error) {
 		return node.Read{}, fault.New(fault.InvalidArgument, "consistency must be local or linearizable, not %q", clip([]byte(consistency)))
 	}
 	return level, nil
+}
+
+// readQuery returns the query of a read, and how fresh its answer must be.
+func (s *Server) readQuery(r *http.Request) (query, node.Read, error) {
+	q, err := parseQuery(r)
+	if err != nil {
+		return query{}, node.Read{}, err
+	}
+	level, err := s.readLevel(r, q)
+	return q, level, err
+}
+
+// readDeadline returns the context of a read, which ends with the request
+// timeout if it has to wait for something.
+func (s *Server) readDeadline(r *http.Request, level node.Read) (context.Context, context.CancelFunc) {
+	if level == (node.Read{}) {
+		return r.Context(), func() {}
+	}
+	return s.deadline(r)
 }
 
 // wait returns wait_ms, at most the request timeout. Not to wait at all is

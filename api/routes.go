@@ -30,6 +30,21 @@ func (s *Server) newRouter() *chi.Mux {
 	s.on(mux, http.MethodDelete, "/v1/state/{key}", s.deleteState)
 	s.on(mux, http.MethodPost, "/v1/state/batch_put", s.batchState)
 
+	const collection = "/v1/vector/{collection}"
+	s.get(mux, "/v1/vector", s.listCollections)
+	s.get(mux, collection, s.getCollection)
+	s.on(mux, http.MethodPost, collection, s.createCollection)
+	s.on(mux, http.MethodDelete, collection, s.dropCollection)
+	s.on(mux, http.MethodPost, collection+"/add", s.addPoint)
+	s.on(mux, http.MethodPost, collection+"/upsert", s.upsertPoint)
+	s.on(mux, http.MethodPost, collection+"/update", s.updatePoint)
+	s.on(mux, http.MethodPost, collection+"/delete", s.deletePoint)
+	s.on(mux, http.MethodPost, collection+"/upsert_batch", s.upsertPoints)
+	s.on(mux, http.MethodPost, collection+"/delete_batch", s.deletePoints)
+	s.get(mux, collection+"/get", s.getPoint)
+	s.on(mux, http.MethodPost, collection+"/search", s.search)
+	s.on(mux, http.MethodPost, collection+"/vacuum", s.vacuumCollection)
+
 	s.get(mux, "/v1/stream", s.stream)
 	s.get(mux, "/v1/events", s.stream)
 

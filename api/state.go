@@ -8,15 +8,11 @@ import (
 	"github.com/kissvdb/kissvdb/fault"
 	"github.com/kissvdb/kissvdb/fsm/record"
 	"github.com/kissvdb/kissvdb/fsm/state"
-	"github.com/kissvdb/kissvdb/node"
 )
 
 const (
 	defaultListLimit = 100
 	maxListLimit     = 1000
-	// listChunk is how much of a list is rendered before it is written, so
-	// that a thousand large values never stand in memory twice.
-	listChunk = 64 << 10
 	// indexPrefix is where the index of documents can be read as items. Only
 	// the store writes there.
 	indexPrefix = "docidx:"
@@ -27,20 +23,12 @@ func (s *Server) getState(rw *response, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	q, err := parseQuery(r)
+	_, level, err := s.readQuery(r)
 	if err != nil {
 		return err
 	}
-	level, err := s.readLevel(r, q)
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
-	if level != (node.Read{}) { // a local read never waits
-		deadline, cancel := s.deadline(r)
-		defer cancel()
-		ctx = deadline
-	}
+	ctx, cancel := s.readDeadline(r, level)
+	defer cancel()
 	item, offset, err := s.node.State.Get(ctx, key, level)
 	if err != nil {
 		return err
@@ -52,11 +40,7 @@ func (s *Server) getState(rw *response, r *http.Request) error {
 }
 
 func (s *Server) listState(rw *response, r *http.Request) error {
-	q, err := parseQuery(r)
-	if err != nil {
-		return err
-	}
-	level, err := s.readLevel(r, q)
+	q, level, err := s.readQuery(r)
 	if err != nil {
 		return err
 	}
@@ -75,7 +59,7 @@ func (s *Server) listState(rw *response, r *http.Request) error {
 	if err := checkLength("after", len(after), s.cfg.MaxKeyLen); err != nil {
 		return err
 	}
-	ctx, cancel := s.deadline(r)
+	ctx, cancel := s.readDeadline(r, level)
 	defer cancel()
 	items, offset, err := s.node.State.List(ctx, prefix, after, int(min(limit, maxListLimit)), level)
 	if err != nil {
@@ -93,21 +77,12 @@ func (rw *response) sendItems(items []*state.Item) error {
 			rw.out = append(rw.out, ',')
 		}
 		rw.out = appendItem(rw.out, item)
-		if len(rw.out) >= listChunk && i < len(items)-1 {
-			rw.Header()["Content-Type"] = jsonType
-			if _, err := rw.Write(rw.out); err != nil {
-				return err
-			}
-			rw.out = rw.out[:0]
+		if err := rw.spill(); err != nil {
+			return err
 		}
 	}
 	rw.out = append(rw.out, ']')
-	if rw.status == 0 {
-		rw.sendJSON(http.StatusOK)
-		return nil
-	}
-	_, err := rw.Write(rw.out)
-	return err
+	return rw.endJSON()
 }
 
 func (s *Server) putState(rw *response, r *http.Request) error {
@@ -251,9 +226,13 @@ func checkLength(what string, n, most int) error {
 }
 
 func (s *Server) checkValue(compact []byte) error {
-	if len(compact) > s.cfg.MaxJSONBytes {
-		return fault.New(fault.PayloadTooLarge, "value too large: %d bytes of compact JSON, at most %d are allowed",
-			len(compact), s.cfg.MaxJSONBytes)
+	return checkSize("value", len(compact), s.cfg.MaxJSONBytes)
+}
+
+// checkSize refuses a value of n bytes of compact JSON if that is over most.
+func checkSize(what string, n, most int) error {
+	if n > most {
+		return fault.New(fault.PayloadTooLarge, "%s too large: %d bytes of compact JSON, at most %d are allowed", what, n, most)
 	}
 	return nil
 }
