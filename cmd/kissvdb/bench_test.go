@@ -9,7 +9,8 @@ import (
 func TestBench(t *testing.T) {
 	_, port := serveOnFreePort(t, "--logs", "error", "--max-json-bytes", "1024")
 	endpoint := "http://127.0.0.1:" + port
-	for _, args := range []string{"--op put", "--op get --consistency linearizable --to all", "--op mixed", "--op stream --rate 100 --to all"} {
+	for _, args := range []string{"--op put", "--op get --consistency linearizable --to all", "--op mixed", "--op stream --rate 100 --to all",
+		"--op ingest --dim 8 --batch 20", "--op search --dim 8 --base64 --selectivity .5"} {
 		stdout, stderr, code := run1(append([]string{"bench", "--endpoints", endpoint, "--clients", "4", "--duration", "500ms", "--keys", "50"}, strings.Fields(args)...)...)
 		if code != exitOK || !strings.Contains(stdout, "p99") || !strings.Contains(stdout, " 0 failed") {
 			t.Errorf("%s: exit %d, %q, %q", args, code, stdout, stderr)
