@@ -9,10 +9,11 @@ import (
 const maxBuilders = 4
 
 // addBuilders makes room for the threads that build graphs of vectors and
-// returns how many there may be: as many as there are cores to use. They have
-// a low priority, and each gets a P of Go's scheduler beside those that serve
-// requests. So it is the operating system that decides who runs, and it
-// decides for a request at once. A GOMAXPROCS that the user has set stands.
+// returns how many there may be: as many as there are cores to use. Each gets a
+// P of Go's scheduler beside those that serve requests, so that it is the
+// operating system that decides who runs, and a request never waits for a P;
+// the builders rest when they find that they are not alone. A GOMAXPROCS that
+// the user has set stands.
 func addBuilders() int {
 	procs := runtime.GOMAXPROCS(0)
 	builders := min(procs, maxBuilders)

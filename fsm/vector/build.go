@@ -89,7 +89,7 @@ func (k *keeper) buildNext(c *collection) (again bool, err error) {
 func buildGraph(ctx context.Context, r *Reader, p *plan, workers int) (*hnsw.Graph, error) {
 	crew := newCrew(workers)
 	defer crew.dismiss()
-	return hnsw.Build(ctx, hnsw.Params{Dim: r.dim, Clip: r.clips()}, p.prev, p.rows, r, hnsw.Workers{Count: workers, Run: crew.run})
+	return hnsw.Build(ctx, hnsw.Params{Dim: r.dim, Clip: r.clips()}, p.prev, p.rows, r, hnsw.Workers{Count: workers, Run: crew.run, Rest: crew.rest})
 }
 
 // clips reports whether the rows' codes may cut the rarest values off: all

@@ -3,28 +3,52 @@ package vector
 import (
 	"runtime"
 	"sync"
+	"time"
 )
 
-// crew is goroutines on threads of low priority, for work that nobody waits
-// for: with as many more Ps than cores as it has members, the operating
-// system runs a request rather than them as soon as there is one.
+// crew is goroutines for work that nobody waits for. Each has a thread of its
+// own and, where the process has as many more Ps than cores as there are
+// members, leaves it to the operating system who gets a core; and it rests
+// when it finds that somebody else wants one.
 type crew struct {
-	jobs []chan func(worker int)
-	wg   sync.WaitGroup
+	members []*member
+	wg      sync.WaitGroup
 }
+
+// member is one goroutine of a crew.
+type member struct {
+	jobs   chan func()
+	waited func() (time.Duration, bool) // how long the thread has waited for a core, since it began
+	at     time.Time                    // of the last look at it
+	wait   time.Duration                // then
+}
+
+const (
+	// restEvery is how long a member works between two looks at whether
+	// somebody else wants the core.
+	restEvery = 2 * time.Millisecond
+	// crowded is the share of that time spent waiting for a core from which on
+	// somebody does: a tenth.
+	crowded = 10
+	// restFactor is how much longer than its work a rest is then, so that the
+	// work goes on, at a ninth of a core, on a machine that is always busy.
+	restFactor = 8
+	maxRest    = 100 * time.Millisecond
+)
 
 func newCrew(n int) *crew {
 	c := &crew{}
-	for i := range n {
-		jobs := make(chan func(worker int))
-		c.jobs = append(c.jobs, jobs)
+	for range n {
+		m := &member{jobs: make(chan func())}
+		c.members = append(c.members, m)
 		c.wg.Go(func() {
-			// Never unlocked: the thread, which cannot get its priority back,
-			// ends with the goroutine.
 			runtime.LockOSThread()
-			lowerPriority()
-			for job := range jobs {
-				job(i)
+			defer runtime.UnlockOSThread()
+			var done func()
+			m.waited, done = threadWait()
+			defer done()
+			for job := range m.jobs {
+				job()
 			}
 		})
 	}
@@ -35,19 +59,35 @@ func newCrew(n int) *crew {
 func (c *crew) run(count int, work func(worker int)) {
 	var wg sync.WaitGroup
 	wg.Add(count)
-	for _, jobs := range c.jobs[:count] {
-		jobs <- func(worker int) {
+	for i, m := range c.members[:count] {
+		m.jobs <- func() {
 			defer wg.Done()
-			work(worker)
+			work(i)
 		}
 	}
 	wg.Wait()
 }
 
+// rest is called by a member between two pieces of work.
+func (c *crew) rest(worker int) { c.members[worker].rest() }
+
+func (m *member) rest() {
+	now := time.Now()
+	worked := now.Sub(m.at)
+	if worked < restEvery {
+		return
+	}
+	wait, ok := m.waited()
+	if ok && worked < maxRest && wait-m.wait > worked/crowded {
+		time.Sleep(min(restFactor*worked, maxRest))
+	}
+	m.at, m.wait = time.Now(), wait
+}
+
 // dismiss ends the crew.
 func (c *crew) dismiss() {
-	for _, jobs := range c.jobs {
-		close(jobs)
+	for _, m := range c.members {
+		close(m.jobs)
 	}
 	c.wg.Wait()
 }

@@ -33,6 +33,9 @@ type Workers struct {
 	// Run runs work(0) to work(count-1) at once and returns when all are done;
 	// nil = in new goroutines.
 	Run func(count int, work func(worker int))
+	// Rest is called by a worker between two pieces of work of less than a
+	// millisecond; nil = it does not rest.
+	Rest func(worker int)
 }
 
 // Build returns a graph over the nodes of prev, nil for none, and rows, which
@@ -81,6 +84,12 @@ func (b *builder) vector(node uint32) []float32 {
 	return floats(b.vectors[node], b.graph.params.Dim)
 }
 
+func (w *Workers) rest(worker int) {
+	if w.Rest != nil {
+		w.Rest(worker)
+	}
+}
+
 // parallel runs work for all numbers below count, in pieces of at most size,
 // on all workers, unless ctx is done first.
 func (b *builder) parallel(count, size int, work func(w *worker, i int)) {
@@ -98,6 +107,7 @@ func (b *builder) parallel(count, size int, work func(w *worker, i int)) {
 					return
 				}
 				work(b.crew[number], i)
+				b.workers.rest(number)
 			}
 			if end >= count {
 				return
