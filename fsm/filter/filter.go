@@ -54,7 +54,7 @@ type Filter struct {
 type op uint8
 
 const (
-	opNothing op = iota // matches no document
+	opNothing op = iota // matches no document: the node of a zero Filter
 
 	// Of nodes below.
 	opAnd

@@ -13,12 +13,10 @@ type scanner struct {
 }
 
 // peek moves to the next byte that is not white space and returns it; 0 at the
-// end.
+// end. Between values no valid text has other bytes up to the space.
 func (s *scanner) peek() byte {
 	for ; s.at < len(s.text); s.at++ {
-		switch c := s.text[s.at]; c {
-		case ' ', '\t', '\r', '\n':
-		default:
+		if c := s.text[s.at]; c > ' ' {
 			return c
 		}
 	}
@@ -44,10 +42,31 @@ func (s *scanner) next() bool {
 
 // name takes the name of a member and moves to its value.
 func (s *scanner) name() string {
-	name := textOf(s.value())
+	name, ok := s.plainName()
+	if !ok {
+		name = textOf(s.value())
+	}
 	s.peek()
 	s.at = min(s.at+1, len(s.text)) // the colon
 	return name
+}
+
+// plainName takes a name if it has no escapes.
+func (s *scanner) plainName() (name string, ok bool) {
+	if s.peek() != '"' {
+		return "", false
+	}
+	start := s.at + 1
+	for i := start; i < len(s.text); i++ {
+		switch s.text[i] {
+		case '"':
+			s.at = i + 1
+			return s.text[start:i], true
+		case '\\':
+			return "", false
+		}
+	}
+	return "", false
 }
 
 // value takes the next value, from its first to its last byte.
@@ -67,30 +86,36 @@ func (s *scanner) value() string {
 	return s.text[start:s.at]
 }
 
-func endsScalar(c byte) bool {
-	switch c {
-	case ',', ']', '}', ' ', '\t', '\r', '\n':
-		return true
-	}
-	return false
-}
+func endsScalar(c byte) bool { return c <= ' ' || c == ',' || c == ']' || c == '}' }
 
 // stringEnd returns the index after the string that starts at text[at].
 func stringEnd(text string, at int) int {
-	for i := at + 1; ; i++ {
-		quote := strings.IndexByte(text[i:], '"')
-		if quote < 0 {
-			return len(text)
-		}
-		i += quote
-		back := i
-		for back-1 > at && text[back-1] == '\\' {
-			back--
-		}
-		if (i-back)%2 == 0 {
+	const short = 16 // bytes that are faster looked at one by one
+	i := at + 1
+	for end := min(i+short, len(text)); i < end; i++ {
+		switch text[i] {
+		case '"':
 			return i + 1
+		case '\\':
+			i++
 		}
 	}
+	for i < len(text) {
+		quote := strings.IndexByte(text[i:], '"')
+		if quote < 0 {
+			break
+		}
+		quote += i
+		back := quote
+		for back > i && text[back-1] == '\\' {
+			back--
+		}
+		i = quote + 1
+		if (quote-back)%2 == 0 {
+			return i
+		}
+	}
+	return len(text)
 }
 
 // compositeEnd returns the index after the array or object that starts at
