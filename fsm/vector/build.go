@@ -131,7 +131,7 @@ func (r *Reader) worn(g *hnsw.Graph) []uint32 {
 			rows = append(rows, row)
 		}
 	}
-	if (g.Len()-len(rows))*deadShare < g.Len() {
+	if dead := g.Len() - len(rows); dead == 0 || dead*deadShare < g.Len() {
 		return nil
 	}
 	return append(rows, r.living(g.Outliers())...)
