@@ -67,6 +67,19 @@ func (d *disk) admit() error {
 		d.free.Load()>>20, diskReserve>>20)
 }
 
+// room refuses a file of so many bytes that would eat into the reserve.
+func (d *disk) room(bytes int64) error {
+	free, err := d.probe(d.dir)
+	if err != nil {
+		return fault.New(fault.InsufficientStorage, "the room left on the disk is not known: %v", err)
+	}
+	if free < diskReserve+uint64(bytes) {
+		return fault.New(fault.InsufficientStorage, "the disk has %d MiB left, %d MiB are needed and %d MiB kept in reserve",
+			free>>20, bytes>>20, diskReserve>>20)
+	}
+	return nil
+}
+
 // full reports whether not even a follower may write.
 func (d *disk) full() bool { return d.low.Load() && d.free.Load() < hardReserve }
 

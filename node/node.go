@@ -85,7 +85,7 @@ func (n *Node) open() (err error) {
 	}
 	n.disk.measure()
 	vectors := cfg.Vectors
-	vectors.Vacuumed = n.noteVacuum
+	vectors.Vacuumed, vectors.Room = n.noteVacuum, n.disk.room
 	n.fsm, err = fsm.Open(fsm.Config{
 		Dir:     cfg.Dir,
 		Wall:    n.wall,

@@ -60,7 +60,7 @@ func VacuumOffline(ctx context.Context, cfg Config, collection string) (reclaime
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, dir.close()) }()
-	store, err := fsm.Open(fsm.Config{Dir: cfg.Dir, Events: cfg.Events, Logger: cfg.Logger})
+	store, err := fsm.Open(fsm.Config{Dir: cfg.Dir, Events: cfg.Events, Vectors: cfg.Vectors, Logger: cfg.Logger})
 	if err != nil {
 		return 0, fmt.Errorf("open store: %w", err)
 	}

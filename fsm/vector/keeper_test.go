@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/kissvdb/kissvdb/fault"
 	"github.com/kissvdb/kissvdb/fsm/record"
 )
 
@@ -189,5 +190,27 @@ func TestDrop(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "c")); err == nil {
 		t.Error("its folder is still there")
+	}
+}
+
+// TestNoRoom has a disk without room refuse what can be done without, and
+// nothing else.
+func TestNoRoom(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 1))
+	full := fault.New(fault.InsufficientStorage, "full")
+	b := newBed(t, Config{Dir: t.TempDir(), Graph: 100, Room: func(int64) error { return full }})
+	b.create("c", 4, record.Cosine)
+	batch := points(rnd, 0, 300, 4)
+	b.put("c", batch...)
+	b.put("c", batch...)
+	b.eventually("a graph in memory", func() bool { return b.info("c").Unindexed == 0 })
+	if _, err := b.s.Vacuum(context.Background(), "c"); !fault.Is(err, fault.InsufficientStorage) {
+		t.Errorf("got %v", err)
+	}
+	if info := b.info("c"); info.Live != 300 || info.Deleted != 300 {
+		t.Errorf("%+v", info)
+	}
+	if graphs := b.snapshotGraphs("c"); len(graphs) != 0 {
+		t.Errorf("it wrote %v", graphs)
 	}
 }

@@ -41,6 +41,9 @@ func (k *keeper) save(c *collection, d *data, place int, g *hnsw.Graph) error {
 	if c.dir == "" {
 		return nil
 	}
+	if err := k.s.cfg.Room(g.Bytes()); err != nil {
+		return err
+	}
 	files := slices.Clone(d.graphs)
 	number := 1
 	for _, f := range files {

@@ -16,6 +16,9 @@ type Config struct {
 	Dir     string // holds a folder per collection; empty = memory only
 	Workers int    // goroutines that build a graph; 0 = one per core, at most 4
 	Graph   int    // rows below which a collection gets no graph; 0 = 4096
+	// Room is asked before a file of so many bytes is written that could be done
+	// without for now; an error refuses it. nil = there is room.
+	Room func(bytes int64) error
 	// Vacuumed is called after a collection's file was replaced by a shorter
 	// one. It must not block. nil = nobody wants to know.
 	Vacuumed func()
@@ -59,6 +62,9 @@ const (
 func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Room == nil {
+		cfg.Room = func(int64) error { return nil }
 	}
 	if cfg.Vacuumed == nil {
 		cfg.Vacuumed = func() {}

@@ -81,10 +81,17 @@ const gone = ^uint32(0)
 // vacuum is called with the job held.
 func (k *keeper) vacuum(c *collection) (reclaimed int64, err error) {
 	d, r := k.look(c)
-	if d.recorded(k.s) == r.live {
+	records, bytes := d.recorded(k.s)
+	if records == r.live {
 		return 0, nil // neither a dead row nor a delete
 	}
 	m := &move{k: k, c: c, from: d}
+	if c.dir != "" {
+		// Dead rows are not copied, so this is more than it will take.
+		if err := k.s.cfg.Room(bytes); err != nil {
+			return 0, err
+		}
+	}
 	if err := m.begin(); err != nil {
 		return 0, fmt.Errorf("vacuum %s: %w", c.name, err)
 	}
@@ -104,11 +111,11 @@ func (k *keeper) vacuum(c *collection) (reclaimed int64, err error) {
 	return reclaimed, k.saveMoved(m)
 }
 
-// recorded returns how many records the file has.
-func (d *data) recorded(s *Store) uint64 {
+// recorded returns how many records the file has, and bytes.
+func (d *data) recorded(s *Store) (records uint64, bytes int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return d.records
+	return d.records, d.bytes
 }
 
 // begin makes the new, empty data.
