@@ -160,6 +160,10 @@ func (f *fixture) do(method, path, body string, with headers) answer {
 
 func (f *fixture) get(path string) answer       { f.t.Helper(); return f.do("GET", path, "", nil) }
 func (f *fixture) put(path, body string) answer { f.t.Helper(); return f.do("PUT", path, body, nil) }
+func (f *fixture) post(path, body string) answer {
+	f.t.Helper()
+	return f.do("POST", path, body, nil)
+}
 
 // conforms checks an answer against openapi.yaml.
 func (f *fixture) conforms(req *http.Request, a answer) {

@@ -64,7 +64,7 @@ func newMetrics(n *node.Node) *metrics {
 		m.statePuts, m.stateDeletes, m.vectorOps, m.sseClients, m.gaps, m.requests, m.seconds, m.searchSeconds,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newNodeCollector(n),
+		newNodeCollector(n), newVectorCollector(n),
 	)
 	m.handler = promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
 	return m

@@ -33,7 +33,12 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s has no help", name)
 		}
 	}
-	problems, err := promlint.New(strings.NewReader(a.body)).Lint()
+	lintMetrics(t, a.body)
+}
+
+func lintMetrics(t *testing.T, text string) {
+	t.Helper()
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,9 @@ type refusal struct{ refused *fault.Error }
 
 // hold keeps an error about a value, and returns one about the shape.
 func (r *refusal) hold(err error) error {
+	if err == nil {
+		return nil
+	}
 	var f *fault.Error
 	if !errors.As(err, &f) || f.Code == fault.Unprocessable {
 		return err
