@@ -10,7 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-const description = "A replicated key-value store with a resumable stream of every change, in one binary."
+const description = "A replicated store of keys and vectors with a resumable stream of every change, in one binary."
 
 // commandLine is the grammar: the verbs with their flags.
 type commandLine struct {
@@ -19,6 +19,7 @@ type commandLine struct {
 	Health  healthCommand  `cmd:"" help:"Ask the node on this machine whether it is well."`
 	Status  statusCommand  `cmd:"" help:"Show every node of the cluster."`
 	Verify  verifyCommand  `cmd:"" help:"Compare the data of all nodes by checksum."`
+	Vacuum  vacuumCommand  `cmd:"" help:"Give back the room of points that are gone."`
 	Bench   benchCommand   `cmd:"" help:"Measure a running cluster."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -46,6 +46,16 @@ func (c *serveCommand) nodeConfig(log *slog.Logger, builders int) node.Config {
 	return cfg
 }
 
+// eventConfig is what of the settings the event log needs.
+func (s *Storage) eventConfig() event.Config {
+	return event.Config{
+		SegmentBytes: s.WALSegmentMaxBytes,
+		Retention:    int(s.WALRetentionSegments),
+		Ring:         int(s.LiveBroadcastCap),
+		BufferSize:   int(s.EventBufferSize),
+	}
+}
+
 // apiConfig is what of the settings the API needs.
 func (c *serveCommand) apiConfig(log *slog.Logger) api.Config {
 	return api.Config{

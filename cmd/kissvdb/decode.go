@@ -114,6 +114,7 @@ func decoders() []kong.Option {
 		decoder[Host](parseHost).option(),
 		decoder[HostPort](parseHostPort).option(),
 		decoder[NodeID](parseNodeID).option(),
+		decoder[Collection](parseCollection).option(),
 		decoder[AdvertisedURL](parseURL).option(),
 		decoder[Origins](parseOrigins).option(),
 		decoder[Members](parseMembers).option(),

@@ -10,14 +10,9 @@ type Settings struct {
 	CORSAllowedOrigins Origins       `env:"CORS_ALLOWED_ORIGINS" placeholder:"ORIGIN,..." group:"HTTP API:" help:"Origins a browser may call from; unset or * is any origin."`
 	RequestTimeoutSecs int64         `env:"REQUEST_TIMEOUT_SECS" default:"30" max:"86400" group:"HTTP API:" help:"Longest time one request may take; a stream is not cut."`
 
-	DataDir              Text  `env:"DATA_DIR" placeholder:"DIR" group:"Storage:" help:"Folder of the data; unset keeps everything in memory (one node alone)."`
-	SnapshotIntervalSecs int64 `env:"SNAPSHOT_INTERVAL_SECS" default:"30" min:"0" max:"31536000" group:"Storage:" help:"How often a snapshot is considered; 0 is never by time."`
-	EventBufferSize      int64 `env:"EVENT_BUFFER_SIZE" default:"10000" max:"100000000" group:"Storage:" help:"Events kept for the stream without a data folder."`
-	LiveBroadcastCap     int64 `name:"live-broadcast-capacity" env:"LIVE_BROADCAST_CAPACITY" default:"4096" max:"100000000" group:"Storage:" help:"Newest events kept in memory with a data folder; older ones are read from disk."`
-	WALSegmentMaxBytes   int64 `env:"WAL_SEGMENT_MAX_BYTES" default:"67108864" max:"1099511627776" group:"Storage:" help:"Size at which a segment of the event log is sealed."`
-	WALRetentionSegments int64 `env:"WAL_RETENTION_SEGMENTS" default:"8" max:"1000000" group:"Storage:" help:"Segments of the event log that are kept; a stream can resume inside them."`
-	SQLiteEnabled        bool  `name:"sqlite-enabled" env:"SQLITE_ENABLED" group:"Storage:" help:"Open the SQL routes; the variable takes 1, true or on."`
-	SQLiteDBPath         Text  `name:"sqlite-db-path" env:"SQLITE_DB_PATH" placeholder:"DATA_DIR/sqlite/rustkiss.db" group:"Storage:" help:"File of the SQL database."`
+	Storage
+	SQLiteEnabled bool `name:"sqlite-enabled" env:"SQLITE_ENABLED" group:"Storage:" help:"Open the SQL routes; the variable takes 1, true or on."`
+	SQLiteDBPath  Text `name:"sqlite-db-path" env:"SQLITE_DB_PATH" placeholder:"DATA_DIR/sqlite/rustkiss.db" group:"Storage:" help:"File of the SQL database."`
 
 	MaxBodyBytes     int64 `env:"MAX_BODY_BYTES" default:"1048576" max:"1073741824" group:"Limits:" help:"Largest request body."`
 	MaxJSONBytes     int64 `env:"MAX_JSON_BYTES" default:"65536" max:"1073741824" group:"Limits:" help:"Largest value, document, meta or filter, as compact JSON."`
@@ -42,6 +37,17 @@ type Settings struct {
 	ClusterTLSCA   Text     `name:"cluster-tls-ca" env:"CLUSTER_TLS_CA" placeholder:"FILE" group:"Cluster:" help:"Authority that signs the nodes' certificates; not supported yet, refused."`
 
 	Logs LogLevel `env:"LOGS" default:"info" group:"Logs:" help:"Least level that is logged: info, warning, error or critical."`
+}
+
+// Storage is where the data of a node lies and how much of its history is
+// kept: the part of Settings that the verbs which open that data share.
+type Storage struct {
+	DataDir              Text  `env:"DATA_DIR" placeholder:"DIR" group:"Storage:" help:"Folder of the data; unset keeps everything in memory (one node alone)."`
+	SnapshotIntervalSecs int64 `env:"SNAPSHOT_INTERVAL_SECS" default:"30" min:"0" max:"31536000" group:"Storage:" help:"How often a snapshot is considered; 0 is never by time."`
+	EventBufferSize      int64 `env:"EVENT_BUFFER_SIZE" default:"10000" max:"100000000" group:"Storage:" help:"Events kept for the stream without a data folder."`
+	LiveBroadcastCap     int64 `name:"live-broadcast-capacity" env:"LIVE_BROADCAST_CAPACITY" default:"4096" max:"100000000" group:"Storage:" help:"Newest events kept in memory with a data folder; older ones are read from disk."`
+	WALSegmentMaxBytes   int64 `env:"WAL_SEGMENT_MAX_BYTES" default:"67108864" max:"1099511627776" group:"Storage:" help:"Size at which a segment of the event log is sealed."`
+	WALRetentionSegments int64 `env:"WAL_RETENTION_SEGMENTS" default:"8" max:"1000000" group:"Storage:" help:"Segments of the event log that are kept; a stream can resume inside them."`
 }
 
 // Endpoint is where the API of a node listens and what it takes to call it:

@@ -154,6 +154,10 @@ func TestRefusals(t *testing.T) {
 		{"open peers by bind", nil, []string{"--cluster-bind", "0.0.0.0:9918"}, "CLUSTER_ADDR (--cluster-addr): 0.0.0.0:9918 is not a loopback"},
 		{"encrypted peers", []string{"CLUSTER_TLS_CERT=a", "CLUSTER_TLS_KEY=b", "CLUSTER_TLS_CA=c"}, nil, "CLUSTER_TLS_CERT, CLUSTER_TLS_KEY, CLUSTER_TLS_CA: encryption between peers is not supported yet"},
 		{"encrypted peers in part", nil, []string{"--cluster-tls-ca", "c", "--insecure-peers"}, "CLUSTER_TLS_CERT, CLUSTER_TLS_KEY, CLUSTER_TLS_CA: "},
+		{"vacuum of nothing", []string{"COLLECTION=x"}, []string{"vacuum"}, "missing flags: --collection=NAME"},
+		{"vacuum without a name", nil, []string{"vacuum", "--collection="}, "--collection: is empty"},
+		{"vacuum of a path", nil, []string{"vacuum", "--collection", "../x"}, `--collection: "../x" may hold only`},
+		{"vacuum of a long name", nil, []string{"vacuum", "--collection", strings.Repeat("x", 256)}, "--collection: is longer than 255 bytes"},
 		{"bench operation", nil, []string{"bench", "--op", "fly"}, "--op must be one of"},
 		{"bench duration", nil, []string{"bench", "--duration", "0s"}, "--duration: must be above zero"},
 		{"dev nodes", nil, []string{"dev", "--nodes", "0"}, `--nodes: "0" is out of range, 1 to 9`},
@@ -248,7 +252,7 @@ func TestEverySetting(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Setenv("COLUMNS", "100")
-	for _, verb := range []string{"", "serve", "dev", "health", "status", "verify", "bench", "version"} {
+	for _, verb := range []string{"", "serve", "dev", "health", "status", "verify", "vacuum", "bench", "version"} {
 		args, name := []string{verb, "--help"}, "help_"+verb+".txt"
 		if verb == "" {
 			args, name = args[1:], "help.txt"

@@ -28,6 +28,8 @@ type (
 	HostPort string
 	// NodeID names a node.
 	NodeID string
+	// Collection names a collection.
+	Collection string
 	// AdvertisedURL is the scheme, host and port of an API.
 	AdvertisedURL string
 	// Origins are the origins of web pages.
@@ -55,10 +57,11 @@ func (s Secret) String() string {
 }
 
 const (
-	maxNodeID  = 64
-	maxPeers   = 15
-	maxShown   = 40 // bytes of a refused value that are repeated in the refusal
-	maxSetting = 4096
+	maxNodeID     = 64
+	maxCollection = 255
+	maxPeers      = 15
+	maxShown      = 40 // bytes of a refused value that are repeated in the refusal
+	maxSetting    = 4096
 )
 
 // levelCritical is above slog.LevelError: what ends the process.
@@ -162,13 +165,25 @@ func parseHostPort(text string, tag *kong.Tag) (HostPort, error) {
 }
 
 func parseNodeID(text string, _ *kong.Tag) (NodeID, error) {
-	if len(text) > maxNodeID {
-		return "", fmt.Errorf("is longer than %d bytes", maxNodeID)
+	return NodeID(text), checkName(text, maxNodeID)
+}
+
+func parseCollection(text string, _ *kong.Tag) (Collection, error) {
+	if text == "" {
+		return "", errors.New("is empty")
+	}
+	return Collection(text), checkName(text, maxCollection)
+}
+
+// checkName refuses what may not be the name of a file.
+func checkName(text string, most int) error {
+	if len(text) > most {
+		return fmt.Errorf("is longer than %d bytes", most)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return !isNameByte(r) }) || strings.HasPrefix(text, ".") {
-		return "", fmt.Errorf("%s may hold only A-Z a-z 0-9 _ . - and no leading dot", shown(text))
+		return fmt.Errorf("%s may hold only A-Z a-z 0-9 _ . - and no leading dot", shown(text))
 	}
-	return NodeID(text), nil
+	return nil
 }
 
 func parseURL(text string, _ *kong.Tag) (AdvertisedURL, error) {
