@@ -23,14 +23,9 @@ func (c *serveCommand) nodeConfig(log *slog.Logger, builders int) node.Config {
 		NonVoter:         c.NonVoter,
 		RequestTimeout:   c.requestTimeout(),
 		SnapshotInterval: time.Duration(c.SnapshotIntervalSecs) * time.Second,
-		Events: event.Config{
-			SegmentBytes: c.WALSegmentMaxBytes,
-			Retention:    int(c.WALRetentionSegments),
-			Ring:         int(c.LiveBroadcastCap),
-			BufferSize:   int(c.EventBufferSize),
-		},
-		Vectors: vector.Config{Workers: builders},
-		Logger:  log,
+		Events:           c.eventConfig(),
+		Vectors:          vector.Config{Workers: builders},
+		Logger:           log,
 	}
 	for _, peer := range c.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{ID: string(peer.ID), Address: string(peer.Address)})
