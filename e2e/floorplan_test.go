@@ -28,10 +28,11 @@ var floorPlan = map[string][]string{
 	"fsm/filter": {"fault"},
 	"fsm/record": {"fault"},
 
-	"fsm/vector":            {"fsm/filter", "fsm/vector/hnsw", "fsm/vector/sq8", "fsm/vector/kernel", "fsm/record", "fault"},
-	"fsm/vector/hnsw":       {"fsm/vector/sq8", "fsm/vector/kernel"},
+	"fsm/vector":            {"fsm/filter", "fsm/vector/hnsw", "fsm/vector/sq8", "fsm/vector/kernel", "fsm/vector/memory", "fsm/record", "fault"},
+	"fsm/vector/hnsw":       {"fsm/vector/sq8", "fsm/vector/kernel", "fsm/vector/memory"},
 	"fsm/vector/sq8":        {"fsm/vector/kernel"},
 	"fsm/vector/kernel":     {},
+	"fsm/vector/memory":     {},
 	"fsm/vector/kernel/gen": {},
 
 	"fault": {},

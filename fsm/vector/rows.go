@@ -8,6 +8,7 @@ import (
 
 	"github.com/kissvdb/kissvdb/fsm/record"
 	"github.com/kissvdb/kissvdb/fsm/vector/kernel"
+	"github.com/kissvdb/kissvdb/fsm/vector/memory"
 )
 
 // Rows are kept in chunks that never move: the first ones small, so that a
@@ -15,6 +16,11 @@ import (
 const (
 	minChunk = 64   // rows of the first chunk
 	maxChunk = 1024 // rows of every chunk from row maxChunk on
+
+	// slabChunks are the full chunks whose vectors are allocated together, as
+	// far as those of slabBytes: they lie on huge pages then.
+	slabChunks = 16
+	slabBytes  = 32 << 20
 
 	minChunkBits = 6
 	maxChunkBits = 10
@@ -55,11 +61,11 @@ func newPoint(id, meta []byte) point {
 	return point{id: text[:len(id)], meta: text[len(id):]}
 }
 
-func newChunk(number, stride int, metric record.Metric) *chunk {
+func newChunk(number int, vectors []float32, metric record.Metric) *chunk {
 	first, rows := chunkRows(number)
 	c := &chunk{
 		first:   first,
-		vectors: make([]float32, int(rows)*stride),
+		vectors: vectors,
 		scale:   make([]float32, rows),
 		died:    make([]atomic.Uint64, rows),
 		points:  make([]point, rows),
@@ -107,6 +113,8 @@ type table struct {
 	chunks  []*chunk // enough for them
 	wild    []uint32 // rows whose magnitude float32 arithmetic does not hold: compared in float64 only
 	maxNorm float64  // of all other rows, or more
+
+	slab []float32 // for the vectors of chunks to come; the writer's
 }
 
 func newTable(dim int, metric record.Metric) table {
@@ -119,7 +127,7 @@ func (t *table) add(p point, vector []byte) uint32 {
 	row := t.rows
 	number, at := chunkOf(row)
 	if number == len(t.chunks) {
-		t.chunks = append(t.chunks, newChunk(number, t.stride, t.metric))
+		t.chunks = append(t.chunks, newChunk(number, t.allocate(number), t.metric))
 	}
 	c := t.chunks[number]
 	values := c.vectors[int(at)*t.stride : (int(at)+1)*t.stride]
@@ -129,6 +137,21 @@ func (t *table) add(p point, vector []byte) uint32 {
 	t.measure(c, at, values)
 	t.rows++
 	return row
+}
+
+// allocate returns room for the vectors of a chunk.
+func (t *table) allocate(number int) []float32 {
+	_, rows := chunkRows(number)
+	size := int(rows) * t.stride
+	if number < slabChunks { // a small collection
+		return make([]float32, size)
+	}
+	if len(t.slab) < size {
+		t.slab = memory.Make[float32](max(1, min(slabChunks, slabBytes/4/size)) * size)
+	}
+	vectors := t.slab[:size:size]
+	t.slab = t.slab[size:]
+	return vectors
 }
 
 // measure sets a row's norm and scale.

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package memory
+
+// advise would ask for huge pages.
+func advise([]byte) {}
