@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -135,9 +136,9 @@ func TestVectorsNotThere(t *testing.T) {
 
 // codeAndMessage describes a fault, and whether it tells the offset.
 func codeAndMessage(err error, offset uint64) string {
-	f, ok := err.(*fault.Error) //nolint:errorlint // it is the fault itself that is promised
+	var f *fault.Error
 	switch {
-	case !ok:
+	case !errors.As(err, &f):
 		return fmt.Sprintf("%T %v", err, err)
 	case !f.HasOffset || f.Offset != offset:
 		return fmt.Sprintf("%v at %d, %v", f, f.Offset, f.HasOffset)
