@@ -57,9 +57,29 @@ func benchGet(b *testing.B, h http.Handler) {
 
 // BenchmarkPut includes the log of a node alone in memory.
 func BenchmarkPut(b *testing.B) {
+	benchSend(b, newFixture(b, nil).server, "PUT", "/v1/state/key-00000001", benchBody)
+}
+
+// BenchmarkUpsertPoint too.
+func BenchmarkUpsertPoint(b *testing.B) {
 	f := newFixture(b, nil)
-	body := strings.NewReader(benchBody)
-	r, err := http.NewRequest("PUT", "/v1/state/key-00000001", io.NopCloser(body))
+	f.post("/v1/vector/docs", `{"dim":384,"metric":"cosine"}`)
+	benchSend(b, f.server, "POST", "/v1/vector/docs/upsert", string(vectorBody(384, 1, shortest)))
+}
+
+// BenchmarkSearch is what the way to a search costs: there is one point to
+// find.
+func BenchmarkSearch(b *testing.B) {
+	f := newFixture(b, nil)
+	f.post("/v1/vector/docs", `{"dim":384,"metric":"cosine"}`)
+	point := string(vectorBody(384, 1, shortest))
+	f.post("/v1/vector/docs/add", point)
+	benchSend(b, f.server, "POST", "/v1/vector/docs/search", strings.Replace(point, `"id":`, `"k":10,"id":`, 1))
+}
+
+func benchSend(b *testing.B, h http.Handler, method, path, text string) {
+	body := strings.NewReader(text)
+	r, err := http.NewRequest(method, path, io.NopCloser(body))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -67,8 +87,8 @@ func BenchmarkPut(b *testing.B) {
 	r.Header.Set("Content-Type", "application/json")
 	b.ReportAllocs()
 	for b.Loop() {
-		body.Reset(benchBody)
-		f.server.ServeHTTP(&discard{http.Header{}}, r)
+		body.Reset(text)
+		h.ServeHTTP(&discard{http.Header{}}, r)
 	}
 }
 

@@ -136,7 +136,7 @@ func vectorTooLarge(values, most int) error {
 
 // shrink gives up what is too large to wait for the next request.
 func (v *vectors) shrink() {
-	if cap(v.rest) > maxPooled || cap(v.values) > maxPooled {
+	if cap(v.rest) > maxPooled || cap(v.values) > maxPooled || cap(v.ends) > maxPooled/8 {
 		*v = vectors{}
 	}
 }

@@ -17,9 +17,9 @@ type Settings struct {
 	MaxBodyBytes     int64 `env:"MAX_BODY_BYTES" default:"1048576" max:"1073741824" group:"Limits:" help:"Largest request body."`
 	MaxJSONBytes     int64 `env:"MAX_JSON_BYTES" default:"65536" max:"1073741824" group:"Limits:" help:"Largest value, document, meta or filter, as compact JSON."`
 	MaxKeyLen        int64 `env:"MAX_KEY_LEN" default:"512" max:"65535" group:"Limits:" help:"Longest key, in bytes of UTF-8."`
-	MaxCollectionLen int64 `env:"MAX_COLLECTION_LEN" default:"64" max:"255" group:"Limits:" help:"Longest collection name, in bytes."`
+	MaxCollectionLen int64 `env:"MAX_COLLECTION_LEN" default:"64" max:"200" group:"Limits:" help:"Longest collection name, in bytes."`
 	MaxIDLen         int64 `env:"MAX_ID_LEN" default:"128" max:"65535" group:"Limits:" help:"Longest id, in bytes of UTF-8."`
-	MaxVectorDim     int64 `env:"MAX_VECTOR_DIM" default:"4096" max:"1048576" group:"Limits:" help:"Most values of a vector."`
+	MaxVectorDim     int64 `env:"MAX_VECTOR_DIM" default:"4096" max:"65536" group:"Limits:" help:"Most values of a vector."`
 	MaxK             int64 `env:"MAX_K" default:"256" max:"1048576" group:"Limits:" help:"Most hits of a search."`
 	MaxStateBatch    int64 `env:"MAX_STATE_BATCH" default:"256" max:"65536" group:"Limits:" help:"Most operations of a state batch."`
 	MaxVectorBatch   int64 `env:"MAX_VECTOR_BATCH" default:"256" max:"65536" group:"Limits:" help:"Most items of a vector batch."`
