@@ -49,7 +49,7 @@ func TestVectorRefusals(t *testing.T) {
 		{"/none/delete", `{"id":"a"}`, 404, "not_found", "collection or id not found"},
 		{"/none/upsert_batch", `{"items":[{"id":"a","vector":[1]}]}`, 404, "not_found", "collection or id not found"},
 		{"/none/delete_batch", `{"ids":["a"]}`, 404, "not_found", "collection or id not found"},
-		{"/none/search", `{"vector":[1],"k":1}`, 404, "not_found", "collection not found"},
+		{"/none/search", `{"vector":[1],"k":1}`, 404, "not_found", "collection or id not found"},
 		{"/none/vacuum", ``, 404, "not_found", "collection not found"},
 		{update, `{"id":"b","vector":[0,1,0]}`, 404, "not_found", "id not found"},
 		{update, `{"id":"b"}`, 404, "not_found", "id not found"},

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"testing"
 
+	"github.com/kissvdb/kissvdb/fault"
 	"github.com/kissvdb/kissvdb/node"
 )
 
@@ -270,5 +272,50 @@ func TestVectorVacuum(t *testing.T) {
 	asked.Crash()
 	asked.Restart()
 	c.WaitApplied(offset)
+	c.sameSearches("docs", offset, rnd)
+}
+
+// TestVectorVacuumOffline compacts the folder of a stopped node, which comes
+// back with the same points.
+func TestVectorVacuumOffline(t *testing.T) {
+	c := Start(t, 3, Options{Node: smallLogs})
+	leader := c.Leader()
+	c.WaitApplied(leader.createCollection("docs"))
+	rnd := rand.New(rand.NewPCG(4, 1))
+	var offset uint64
+	for range 20 {
+		var err error
+		if offset, err = leader.upsert(c.ctx(), "docs", newPoints(rnd, 0, 200)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 100 { // behind a snapshot that has most of them
+		offset = leader.set(fmt.Sprintf("k%d", i), "1")
+	}
+	c.WaitApplied(offset)
+	stopped := c.Followers()[0]
+	c.wait("a snapshot", func() error {
+		found, err := filepath.Glob(filepath.Join(stopped.config.Dir, "raft", "snapshots", "*", "meta.json"))
+		if err == nil && len(found) == 0 {
+			err = errNotYet
+		}
+		return err
+	})
+	if _, err := node.VacuumOffline(c.ctx(), stopped.config, "docs"); err == nil {
+		t.Error("it vacuumed the folder of a running node")
+	}
+	stopped.Stop()
+	if _, err := node.VacuumOffline(c.ctx(), stopped.config, "none"); !fault.Is(err, fault.NotFound) {
+		t.Errorf("got %v", err)
+	}
+	reclaimed, err := node.VacuumOffline(c.ctx(), stopped.config, "docs")
+	if err != nil || reclaimed <= 0 {
+		t.Errorf("reclaimed %d bytes, %v", reclaimed, err)
+	}
+	stopped.Restart()
+	c.WaitApplied(offset)
+	if d := stopped.describe("docs"); d.Count != 200 {
+		t.Errorf("%+v", d)
+	}
 	c.sameSearches("docs", offset, rnd)
 }

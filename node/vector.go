@@ -216,7 +216,7 @@ func (v *Vectors) Search(ctx context.Context, collection string, q *vector.Query
 		reader, found = view.Vectors.Reader(collection, offset)
 	})
 	if !found {
-		return nil, offset, collectionNotFound(offset)
+		return nil, offset, fault.New(fault.NotFound, "collection or id not found").At(offset)
 	}
 	hits, err := reader.Search(ctx, q)
 	if err != nil {
