@@ -10,70 +10,69 @@ import (
 // approximate ranks rows that match so that the best k are among them nearly
 // always, and no fewer than k if there are so many.
 func (s *search) approximate(ctx context.Context, k int) error {
-	if s.walkPays(k) {
-		s.pool.reset(rerank(k), 0)
-		done, err := s.poolWalks(ctx, k)
-		if err == nil && done {
-			err = s.rankRest(ctx)
-		}
-		if err != nil || done && s.ranking.complete() {
-			return err
-		}
-		s.ranking.reset(s.reader, k)
-	}
-	if s.matches == nil {
-		return s.scanExact(ctx, k)
-	}
-	return s.scanCodes(ctx, k)
-}
-
-// poolWalks finds candidates by walking over the graphs. done is false if a
-// walk gave up, because what matches lies elsewhere.
-func (s *search) poolWalks(ctx context.Context, k int) (done bool, err error) {
-	r := s.reader
-	walk := hnsw.Search{Vector: s.unit, Ef: s.ef(k)}
-	switch dead := s.anyDead(); {
-	case s.matches != nil:
-		walk.Share = float64(s.count) / float64(r.rows)
-		walk.Admit = s.matches.Contains
-		if dead {
-			walk.Admit = func(row uint32) bool { return s.matches.Contains(row) && r.alive(row) }
-		}
-	case dead:
-		walk.Admit = func(row uint32) bool { return row < r.rows && r.alive(row) }
-	}
-	for _, g := range r.index.graphs {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
-		walk.Budget = int(walk.Share * float64(g.Len()) * budget)
-		s.found, done = g.Search(&walk, s.found[:0])
-		if !done {
-			return false, nil
-		}
-		s.poolFound()
-	}
-	return true, nil
-}
-
-// scanCodes ranks rows that match so that the best k are among them nearly
-// always: it compares all by their codes, those without one in float32.
-func (s *search) scanCodes(ctx context.Context, k int) error {
-	s.pool.reset(rerank(k), 0)
+	s.pool.reset(s.ef(k), 0)
 	for _, g := range s.reader.index.graphs {
-		if err := s.poolNodes(ctx, g); err != nil {
+		if err := s.poolGraph(ctx, g, k); err != nil {
 			return err
 		}
 	}
-	return s.rankRest(ctx)
+	if err := s.poolRest(ctx); err != nil {
+		return err
+	}
+	if err := s.rankLikely(ctx, k); err != nil {
+		return err
+	}
+	if err := s.rankWild(ctx); err != nil || s.ranking.complete() {
+		return err
+	}
+	s.ranking.reset(s.reader, k)
+	return s.scanExact(ctx, k)
+}
+
+// poolGraph finds candidates in a graph: by walking over it as long as that
+// pays, else by comparing all codes of rows that match.
+func (s *search) poolGraph(ctx context.Context, g *hnsw.Graph, k int) error {
+	walks := s.plan(g.Len(), k)
+	for i := range walks {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		found, done := g.Search(&walks[i], s.found[:0])
+		s.found = found
+		if done && len(found) >= min(k+spare, walks[i].Ef) {
+			s.poolFound()
+			return nil
+		}
+	}
+	if s.matches != nil {
+		return s.scanNodes(ctx, g)
+	}
+	s.found = g.ScanAll(s.unit, s.admission(), s.pool.keep, s.found[:0])
+	s.poolFound()
+	return ctx.Err()
+}
+
+// admission returns which rows a walk may find: those that match and live;
+// nil for all.
+func (s *search) admission() func(row uint32) bool {
+	r, matches, dead := s.reader, s.matches, s.anyDead()
+	switch {
+	case matches == nil && !dead:
+		return nil
+	case matches == nil:
+		return func(row uint32) bool { return row < r.rows && r.alive(row) }
+	case !dead:
+		return matches.Contains
+	}
+	return func(row uint32) bool { return matches.Contains(row) && r.alive(row) }
 }
 
 // maxNodes is how many nodes of a graph are compared at once: enough that what
 // a scan costs besides is little.
 const maxNodes = 8 << 10
 
-// poolNodes compares those rows that match and are in a graph by their codes.
-func (s *search) poolNodes(ctx context.Context, g *hnsw.Graph) error {
+// scanNodes compares those rows that match and are in a graph by their codes.
+func (s *search) scanNodes(ctx context.Context, g *hnsw.Graph) error {
 	s.nodes = s.nodes[:0]
 	scan := func() {
 		s.found = g.Scan(s.unit, s.nodes, s.pool.keep, s.found[:0])
@@ -110,20 +109,14 @@ func (s *search) poolFound() {
 	}
 }
 
-// rankRest compares what is in no graph, and ranks the rows of the pool.
-func (s *search) rankRest(ctx context.Context) error {
+// poolRest finds candidates among the rows that are in no graph.
+func (s *search) poolRest(ctx context.Context) error {
 	for _, g := range s.reader.index.graphs {
 		if err := s.inBatches(ctx, g.Outliers(), s.poolFloatsOf); err != nil {
 			return err
 		}
 	}
-	if err := s.poolTail(ctx); err != nil {
-		return err
-	}
-	if err := s.rankPool(ctx); err != nil {
-		return err
-	}
-	return s.rankWild(ctx)
+	return s.poolTail(ctx)
 }
 
 // poolTail compares the rows that match and are newer than the graphs, by

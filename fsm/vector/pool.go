@@ -56,6 +56,13 @@ func (p *pool) cut() {
 	p.full = max(roomFor(p.keep), 2*len(p.items))
 }
 
+// sorted returns the rows, best first, good until the next reset.
+func (p *pool) sorted() []hnsw.Candidate {
+	p.cut()
+	slices.SortFunc(p.items, compareCandidates)
+	return p.items
+}
+
 func compareCandidates(a, b hnsw.Candidate) int {
 	if a.Score != b.Score {
 		return cmp.Compare(b.Score, a.Score)

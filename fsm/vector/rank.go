@@ -2,13 +2,15 @@ package vector
 
 import (
 	"context"
+	"math"
 
 	"github.com/kissvdb/kissvdb/fsm/record"
+	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
 	"github.com/kissvdb/kissvdb/fsm/vector/kernel"
 )
 
-// rank gives rows, at most a batch, their final scores and ranks those that
-// live.
+// rank gives rows, at most a batch, their final scores, which are in s.exact
+// then, and ranks those that live.
 func (s *search) rank(rows []uint32) {
 	r := s.reader
 	for i, row := range rows {
@@ -16,8 +18,9 @@ func (s *search) rank(rows []uint32) {
 	}
 	kernel.DotExact(s.vector, s.rows[:len(rows)], s.exact[:])
 	for i, row := range rows {
+		s.exact[i] = s.score(row, s.exact[i])
 		if r.alive(row) {
-			s.ranking.add(row, s.score(row, s.exact[i]))
+			s.ranking.add(row, s.exact[i])
 		}
 	}
 }
@@ -49,19 +52,67 @@ func (s *search) rankAlike(ctx context.Context) error {
 	})
 }
 
-// rankPool ranks the rows of the pool.
+// rankPool ranks all rows of the pool.
 func (s *search) rankPool(ctx context.Context) error {
 	s.pool.cut()
 	for candidates := s.pool.items; len(candidates) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		ids := s.ids[:0]
-		for _, c := range candidates[:min(len(candidates), batch)] {
-			ids = append(ids, c.Row)
+		n := min(len(candidates), batch)
+		s.rankCandidates(candidates[:n])
+		candidates = candidates[n:]
+	}
+	return nil
+}
+
+func (s *search) rankCandidates(candidates []hnsw.Candidate) {
+	ids := s.ids[:0]
+	for _, c := range candidates {
+		ids = append(ids, c.Row)
+	}
+	s.rank(ids)
+	s.ids = ids
+}
+
+// firstRanked and nextRanked are how many candidates rankLikely ranks at first,
+// beyond k, and at a time then.
+const (
+	firstRanked = 6
+	nextRanked  = 8
+	likely      = 2.5 // standard deviations
+)
+
+// rankLikely ranks the rows of the pool, best first, as long as the next one
+// may be among the best k. How far its score by codes may be off is judged by
+// what it was for those before: errors are many small ones added up, of which
+// hardly any exceeds likely standard deviations.
+func (s *search) rankLikely(ctx context.Context, k int) error {
+	candidates := s.pool.sorted()
+	var errors float64 // sum of their squares
+	for n := 0; n < len(candidates); {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
-		s.rank(ids)
-		s.ids, candidates = ids, candidates[len(ids):]
+		step := nextRanked
+		if n == 0 {
+			step = k + firstRanked
+		}
+		part := candidates[n:min(n+step, len(candidates), n+batch)]
+		n += len(part)
+		s.rankCandidates(part)
+		for i, c := range part {
+			off := s.exact[i] - float64(c.Score)*s.factor
+			errors += off * off
+		}
+		if n == len(candidates) {
+			break
+		}
+		if last, ok := s.ranking.last(); ok {
+			if float64(candidates[n].Score)*s.factor+likely*math.Sqrt(errors/float64(n)) < last {
+				break
+			}
+		}
 	}
 	return nil
 }

@@ -77,6 +77,16 @@ func (k *ranking) cut() {
 // complete reports whether there are as many rows as are to be kept.
 func (k *ranking) complete() bool { return len(k.items) >= k.keep }
 
+// last returns the score of the last of the rows to be kept, once there are so
+// many.
+func (k *ranking) last() (score float64, ok bool) {
+	if !k.complete() {
+		return 0, false
+	}
+	k.cut()
+	return slices.MaxFunc(k.items, k.compare).score, true
+}
+
 // sorted returns the best rows, best first, good until the next reset.
 func (k *ranking) sorted() []scored {
 	k.cut()

@@ -86,11 +86,14 @@ type search struct {
 	norm   float64   // its length
 	unit   []float32 // the query at length 1, padded: whatever its length was, float32 holds the products with it
 
+	factor float64 // what scores of unit are multiplied with to be those of vector
+
 	quantizer *sq8.Quantizer // that codes is for
 	codes     sq8.Query
 
 	pool    pool
 	ranking ranking
+	walks   []hnsw.Search
 	found   []hnsw.Candidate
 	bitmap  filter.Bitmap
 	nodes   []uint32
@@ -111,6 +114,7 @@ const maxKept = 1 << 16
 func (s *search) release() {
 	s.reader, s.query, s.matches, s.quantizer = nil, nil, nil, nil
 	s.ranking.reader = nil
+	clear(s.walks)
 	s.pool.items, s.ranking.items = kept(s.pool.items), kept(s.ranking.items)
 	s.found, s.ids, s.nodes, s.bitmap = kept(s.found), kept(s.ids), kept(s.nodes), kept(s.bitmap)
 	clear(s.rows[:])
@@ -132,12 +136,17 @@ func (s *search) begin(r *Reader, q *Query) {
 		s.vector = append(s.vector, 0)
 	}
 	s.norm = norm(s.vector)
+	s.factor = 1
+	if r.metric == record.Dot {
+		s.factor = s.norm
+	}
+	inverse := 0.0
+	if s.norm > 0 {
+		inverse = 1 / s.norm // float64 holds it, however short the query is
+	}
 	s.unit = s.unit[:0]
 	for _, x := range s.vector {
-		if s.norm > 0 {
-			x = float32(float64(x) / s.norm)
-		}
-		s.unit = append(s.unit, x)
+		s.unit = append(s.unit, float32(float64(x)*inverse))
 	}
 }
 
@@ -169,7 +178,7 @@ func (s *search) nearest(ctx context.Context, k int) ([]scored, error) {
 		err = s.rankAlike(ctx)
 	case s.count <= fewRows(k):
 		err = s.rankAll(ctx)
-	case s.query.Exact:
+	case s.query.Exact || s.matches == nil && s.count <= floatRows:
 		err = s.scanExact(ctx, k)
 	default:
 		err = s.approximate(ctx, k)

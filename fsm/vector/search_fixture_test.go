@@ -1,6 +1,7 @@
 package vector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -25,6 +26,7 @@ type fixture struct {
 	dead   float64                              // share of dead rows
 	graphs []int                                // rows of each graph
 	codes  bool                                 // full chunks behind the graphs have codes
+	effort int                                  // EfConstruction of the graphs; 0 = few
 }
 
 // readAt is the offset of a fixture's reader: rows die before and after it.
@@ -79,7 +81,7 @@ func (f *fixture) index(tb testing.TB, r *Reader) {
 				rows = append(rows, row)
 			}
 		}
-		p := hnsw.Params{Dim: r.dim, Clip: r.clips(), EfConstruction: 80}
+		p := hnsw.Params{Dim: r.dim, Clip: r.clips(), EfConstruction: cmp.Or(f.effort, 80)}
 		g, err := hnsw.Build(context.Background(), p, nil, rows, r, hnsw.Workers{Count: 2})
 		if err != nil {
 			tb.Fatal(err)
@@ -191,7 +193,7 @@ func grid(dim int) func(*rand.Rand, int) []float32 {
 	}
 }
 
-// close gives rows that differ by less than float32 sums are exact.
+// nearTies gives rows that differ by less than float32 sums are exact.
 func nearTies(dim int) func(*rand.Rand, int) []float32 {
 	base := draw(rand.New(rand.NewPCG(7, 7)), dim)
 	return func(rng *rand.Rand, _ int) []float32 {
