@@ -38,6 +38,8 @@ const (
 
 func newCrew(n int) *crew {
 	c := &crew{}
+	var ready sync.WaitGroup
+	ready.Add(n)
 	for range n {
 		m := &member{jobs: make(chan func())}
 		c.members = append(c.members, m)
@@ -47,11 +49,13 @@ func newCrew(n int) *crew {
 			var done func()
 			m.waited, done = threadWait()
 			defer done()
+			ready.Done()
 			for job := range m.jobs {
 				job()
 			}
 		})
 	}
+	ready.Wait()
 	return c
 }
 
