@@ -6,7 +6,8 @@ import (
 	"unsafe"
 )
 
-// tail is the share of values that a range leaves out on either side.
+// tail is the share of values that a range leaves out on either side, and of
+// rows that may be outliers.
 const tail = 0.001
 
 // Train returns a quantizer for vectors like the sample, rows x scale, which
@@ -15,7 +16,7 @@ const tail = 0.001
 // The range of a dimension goes from its 0.1 % to its 99.9 % quantile. With
 // clip that is all, which suits vectors of one length: what lies outside is cut
 // a little. Without, large rows count most, so ranges are widened until they
-// hold all but one in a hundred rows of the sample; those are outliers.
+// hold all but one in a thousand rows of the sample; those are outliers.
 //
 // A dimension that hardly varies gets an eighth of the mean range, or all of it
 // if it is constant: its codes cost nothing, and rows that come later may vary.
@@ -41,10 +42,6 @@ type trainer struct {
 	lo, hi []float64 // range of each dimension
 }
 
-func (t *trainer) value(row, j int) float64 {
-	return float64(unsafe.Slice(t.rows[row], t.dim)[j]) * float64(t.scale[row])
-}
-
 // quantiles sets each range from the values of its dimension. A small sample
 // shows less than the whole range: it is widened by what may be missing.
 func (t *trainer) quantiles() {
@@ -54,19 +51,64 @@ func (t *trainer) quantiles() {
 	if cut == 0 {
 		missing = 2 / math.Sqrt(float64(n))
 	}
-	values := make([]float64, n)
+	low, high := t.tails(cut + 1)
 	for j := range t.dim {
-		for i := range values {
-			values[i] = t.value(i, j)
-		}
-		slices.Sort(values)
-		lo, hi := values[cut], values[n-1-cut]
+		lo, hi := float64(low.of(j)[cut]), -float64(high.of(j)[cut])
 		if lo == hi { // nearly always the same value: hold the others too
-			lo, hi = values[0], values[n-1]
+			lo, hi = float64(low.of(j)[0]), -float64(high.of(j)[0])
 		}
 		margin := (hi - lo) * missing
 		t.lo[j], t.hi[j] = lo-margin, hi+margin
 	}
+}
+
+// tails returns the lowest values of each dimension, and the highest ones with
+// their signs turned.
+func (t *trainer) tails(keep int) (low, high *lowest) {
+	low, high = newLowest(t.dim, keep), newLowest(t.dim, keep)
+	for i, row := range t.rows {
+		scale := t.scale[i]
+		for j, x := range unsafe.Slice(row, t.dim) {
+			x *= scale
+			if x < low.limit[j] {
+				low.add(j, x)
+			}
+			if -x < high.limit[j] {
+				high.add(j, -x)
+			}
+		}
+	}
+	return low, high
+}
+
+// lowest keeps the lowest values of each dimension in ascending order.
+type lowest struct {
+	keep   int
+	values []float32 // keep for each dimension
+	limit  []float32 // the last of them
+}
+
+func newLowest(dim, keep int) *lowest {
+	l := &lowest{keep: keep, values: make([]float32, dim*keep), limit: make([]float32, dim)}
+	for _, s := range [][]float32{l.values, l.limit} {
+		for i := range s {
+			s[i] = float32(math.Inf(1))
+		}
+	}
+	return l
+}
+
+func (l *lowest) of(j int) []float32 { return l.values[j*l.keep : (j+1)*l.keep] }
+
+// add adds a value below the limit.
+func (l *lowest) add(j int, x float32) {
+	values := l.of(j)
+	at := len(values) - 1
+	for ; at > 0 && x < values[at-1]; at-- {
+		values[at] = values[at-1]
+	}
+	values[at] = x
+	l.limit[j] = values[len(values)-1]
 }
 
 // widenNarrow gives every dimension a range that can be divided by.
@@ -101,15 +143,16 @@ const smallest = 1e-30
 // all but one in a hundred rows.
 func (t *trainer) widenForRows() {
 	excess := make([]float64, len(t.rows))
-	for i := range t.rows {
-		for j := range t.dim {
-			x := t.value(i, j)
-			beyond := max(t.lo[j]-x, x-t.hi[j])
-			excess[i] = max(excess[i], beyond/(t.hi[j]-t.lo[j]))
+	for i, row := range t.rows {
+		for j, x := range unsafe.Slice(row, t.dim) {
+			value := float64(x * t.scale[i])
+			if beyond := max(t.lo[j]-value, value-t.hi[j]); beyond > 0 {
+				excess[i] = max(excess[i], beyond/(t.hi[j]-t.lo[j]))
+			}
 		}
 	}
 	slices.Sort(excess)
-	factor := excess[len(excess)-1-len(excess)/100]
+	factor := excess[len(excess)-1-int(tail*float64(len(excess)))]
 	for j := range t.dim {
 		t.widen(j, factor*(t.hi[j]-t.lo[j]))
 	}
