@@ -79,9 +79,9 @@ type builder struct {
 	crew []*worker
 }
 
-// vector returns a node's row without its scale.
+// vector returns a node's row, with its padding, without its scale.
 func (b *builder) vector(node uint32) []float32 {
-	return floats(b.vectors[node], b.graph.params.Dim)
+	return floats(b.vectors[node], padded(b.graph.params.Dim))
 }
 
 func (w *Workers) rest(worker int) {
