@@ -5,12 +5,17 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"unsafe"
 )
 
 // AppendVector appends the values of v to dst, little endian, 4 bytes each.
 func AppendVector(dst []byte, v []float32) []byte {
 	n := len(dst)
 	dst = slices.Grow(dst, 4*len(v))[:n+4*len(v)]
+	if littleEndian() {
+		copy(dst[n:], bytesOf(v))
+		return dst
+	}
 	for i, f := range v {
 		binary.LittleEndian.PutUint32(dst[n+4*i:], math.Float32bits(f))
 	}
@@ -19,11 +24,25 @@ func AppendVector(dst []byte, v []float32) []byte {
 
 // DecodeVector appends the values in b, which AppendVector wrote, to dst.
 func DecodeVector(dst []float32, b []byte) []float32 {
-	dst = slices.Grow(dst, len(b)/4)
-	for ; len(b) >= 4; b = b[4:] {
-		dst = append(dst, math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	n, values := len(dst), len(b)/4
+	dst = slices.Grow(dst, values)[:n+values]
+	if littleEndian() {
+		copy(bytesOf(dst[n:]), b)
+		return dst
+	}
+	for i := range values {
+		dst[n+i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
 	}
 	return dst
+}
+
+// littleEndian reports whether this machine keeps numbers as they are encoded.
+// The compiler knows the answer.
+func littleEndian() bool { return binary.NativeEndian.Uint16([]byte{1, 0}) == 1 }
+
+// bytesOf returns the memory of v.
+func bytesOf(v []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
 }
 
 // FiniteVector reports whether b is what AppendVector writes for values of
