@@ -24,6 +24,7 @@ func (p Params) withDefaults() Params {
 		p.EfConstruction = 200
 	}
 	p.M = max(minM, min(p.M, maxM))
+	p.EfConstruction = max(1, min(p.EfConstruction, maxEf))
 	return p
 }
 
@@ -39,19 +40,22 @@ type Workers struct {
 }
 
 // Build returns a graph over the nodes of prev, nil for none, and rows, which
-// are added. prev is not changed, it may go on serving. For equal input the
-// graph is the same whatever workers there are (and the same on machines whose
-// float32 products are). The only error is that ctx is done.
+// are added; each is there once, and not in prev. prev is not changed, it may
+// go on serving. The only error is that ctx is done.
+//
+// For equal input the graph is the same whatever workers there are, on machines
+// whose float32 products are the same.
 func Build(ctx context.Context, p Params, prev *Graph, rows []uint32, v Vectors, workers Workers) (*Graph, error) {
-	b := &builder{ctx: ctx, v: v, workers: workers, graph: &Graph{params: p.withDefaults()}}
-	if prev != nil {
-		b.prev = prev
-		b.graph.params = prev.params
-	} else {
-		b.prev = emptyGraph(b.graph.params)
+	if prev == nil {
+		prev = &Graph{params: p.withDefaults()}
 	}
-	for _, step := range []func(rows []uint32){b.encode, b.findTwins, b.makeRoom, b.insertAll} {
-		if step(rows); ctx.Err() != nil {
+	b := &builder{ctx: ctx, v: v, workers: workers, prev: prev, graph: &Graph{params: prev.params}}
+	for range max(1, workers.Count) {
+		b.crew = append(b.crew, newWorker(b))
+	}
+	b.addNodes(rows)
+	for _, step := range []func(){b.resolve, b.encode, b.dropMisfits, b.findTwins, b.makeRoom, b.insert} {
+		if step(); ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}
@@ -60,13 +64,14 @@ func Build(ctx context.Context, p Params, prev *Graph, rows []uint32, v Vectors,
 }
 
 // builder makes one graph. A worker writes only what belongs to the nodes it
-// was handed, and reads what all of them do not change meanwhile.
+// was handed, and reads only what no worker changes meanwhile.
 type builder struct {
 	ctx     context.Context
 	v       Vectors
 	workers Workers
+	crew    []*worker
 
-	prev  *Graph // not nil
+	prev  *Graph // has no nodes, layers and quantizer if there is none
 	graph *Graph // in the making
 
 	vectors []*float32 // of each node: its row, padded
@@ -74,9 +79,10 @@ type builder struct {
 
 	todo   []uint32 // nodes to insert, in order
 	layers []*layer // with room for all nodes; graph.layers are those in use
-	placed []uint32 // how many positions of each layer are in use
 
-	crew []*worker
+	// peers are the positions of the nodes that are inserted at the same time,
+	// for each layer.
+	peers [maxLayers][]uint32
 }
 
 // vector returns a node's row, with its padding, without its scale.
@@ -84,40 +90,24 @@ func (b *builder) vector(node uint32) []float32 {
 	return floats(b.vectors[node], padded(b.graph.params.Dim))
 }
 
-func (w *Workers) rest(worker int) {
-	if w.Rest != nil {
-		w.Rest(worker)
-	}
-}
-
-// parallel runs work for all numbers below count, in pieces of at most size,
-// on all workers, unless ctx is done first.
-func (b *builder) parallel(count, size int, work func(w *worker, i int)) {
-	if b.crew == nil {
-		for range max(1, b.workers.Count) {
-			b.crew = append(b.crew, newWorker(b))
-		}
-	}
+// parallel has the workers do all numbers below count, in pieces of at most
+// size, which take less than a millisecond. It ends early if ctx is done.
+func (b *builder) parallel(count, size int, piece func(w *worker, start, end int)) {
 	var next atomic.Int64
 	run := func(number int) {
-		for {
-			end := int(next.Add(int64(size)))
-			for i := end - size; i < min(end, count); i++ {
-				if b.ctx.Err() != nil {
-					return
-				}
-				work(b.crew[number], i)
-				b.workers.rest(number)
-			}
-			if end >= count {
+		for b.ctx.Err() == nil {
+			start := int(next.Add(int64(size))) - size
+			if start >= count {
 				return
+			}
+			piece(b.crew[number], start, min(start+size, count))
+			if b.workers.Rest != nil {
+				b.workers.Rest(number)
 			}
 		}
 	}
-	pieces := (count + size - 1) / size
-	switch n := min(len(b.crew), pieces); {
-	case n == 0:
-	case n == 1:
+	switch n := min(len(b.crew), (count+size-1)/size); {
+	case n <= 1:
 		run(0)
 	case b.workers.Run != nil:
 		b.workers.Run(n, run)
@@ -128,4 +118,16 @@ func (b *builder) parallel(count, size int, work func(w *worker, i int)) {
 		}
 		wg.Wait()
 	}
+}
+
+// copyTo copies from to the start of to and fills what is behind it with value.
+func copyTo[T byte | uint32](b *builder, to, from []T, value T) {
+	b.parallel(len(to), 1<<17, func(_ *worker, start, end int) {
+		if start < len(from) {
+			start += copy(to[start:end], from[start:])
+		}
+		for i := start; i < end; i++ {
+			to[i] = value
+		}
+	})
 }

@@ -85,7 +85,7 @@ func (g *Graph) checkTwins() (followers []bool, err error) {
 }
 
 func (g *Graph) checkLayer(i int, l *layer, followers []bool) error {
-	positions := uint32(len(l.kept))
+	positions := uint32(l.count())
 	for _, kept := range l.kept {
 		if int(kept) > l.width {
 			return corrupt("%d links kept", kept)
@@ -94,12 +94,12 @@ func (g *Graph) checkLayer(i int, l *layer, followers []bool) error {
 	if i > 0 {
 		for at, node := range l.nodes {
 			below := l.below[at]
-			if int(node) >= g.Len() || int(below) >= len(g.layers[i-1].kept) || g.layers[i-1].node(below) != node {
+			if int(node) >= g.Len() || int(below) >= g.layers[i-1].count() || g.layers[i-1].node(below) != node {
 				return corrupt("node %d at position %d in the layer below", node, below)
 			}
 		}
 	}
-	for _, link := range l.links {
+	for _, link := range l.lists {
 		if link == None {
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/kissvdb/kissvdb/fsm/vector/kernel"
+	"github.com/kissvdb/kissvdb/fsm/vector/memory"
 	"github.com/kissvdb/kissvdb/fsm/vector/sq8"
 )
 
@@ -14,46 +15,29 @@ const (
 	outgrown   = 4    // a graph that has grown this many times since is trained anew
 
 	// strangers is the share of values out of range above which rows are not
-	// what the quantizer was trained for. What it was trained for has 0.002.
+	// what the quantizer was trained for; all those of an outlier count. Of what
+	// it was trained for, two in a thousand are.
 	strangers = 0.02
 )
 
-// encode makes nodes of rows, in a shuffled order, behind those of prev, and
-// the codes of all nodes.
-func (b *builder) encode(rows []uint32) {
+// addNodes makes nodes of rows, in a shuffled order, behind those of prev. If
+// the quantizer is to be trained anew, its outliers get another chance.
+func (b *builder) addNodes(rows []uint32) {
 	g, prev := b.graph, b.prev
-	random := rand.New(rand.NewPCG(g.params.Seed, uint64(prev.Len())))
-	rows = slices.Clone(rows)
-	random.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
-
-	g.quantizer, g.trained, g.outliers = prev.quantizer, prev.trained, slices.Clone(prev.outliers)
-	retrain := b.mustTrain(rows)
-	if retrain {
-		rows, g.outliers = append(rows, g.outliers...), nil // some may fit now
+	g.quantizer, g.trained = prev.quantizer, prev.trained
+	if b.mustTrain(rows) {
+		g.quantizer = nil
+		rows = slices.Concat(rows, prev.outliers)
+	} else {
+		g.outliers = slices.Clone(prev.outliers)
 	}
-	g.rows = append(make([]uint32, 0, prev.Len()+len(rows)), prev.rows...)
-	g.rows = append(g.rows, rows...)
-	b.resolve()
-	if retrain {
-		g.quantizer, g.trained = b.train(random), uint32(len(g.rows))
-	}
-	b.encodeNodes(retrain)
+	g.rows = slices.Concat(prev.rows, rows)
+	added := g.rows[prev.Len():]
+	b.random().Shuffle(len(added), func(i, j int) { added[i], added[j] = added[j], added[i] })
 }
 
-// resolve looks up the vectors of all nodes. A node without a row has the
-// vector that its code stands for.
-func (b *builder) resolve() {
-	g, prev := b.graph, b.prev
-	b.vectors, b.scales = make([]*float32, len(g.rows)), make([]float32, len(g.rows))
-	for node, row := range g.rows {
-		if row != None {
-			b.vectors[node], b.scales[node] = b.v.Row(row), b.v.Scale(row)
-			continue
-		}
-		vector := make([]float32, padded(g.params.Dim))
-		prev.quantizer.Decode(vector, prev.code(uint32(node)))
-		b.vectors[node], b.scales[node] = &vector[0], 1
-	}
+func (b *builder) random() *rand.Rand {
+	return rand.New(rand.NewPCG(b.graph.params.Seed, uint64(b.prev.Len())))
 }
 
 // mustTrain reports whether the quantizer of prev is not good for rows, or is
@@ -63,24 +47,76 @@ func (b *builder) mustTrain(rows []uint32) bool {
 	if prev.quantizer == nil || prev.Len()+len(rows) >= outgrown*int(prev.trained) {
 		return true
 	}
-	beyond := 0
-	probe := rows[:min(len(rows), probeRows)]
-	for _, row := range probe {
-		beyond += prev.quantizer.Beyond(b.v.Row(row), b.v.Scale(row))
+	probed, strange := 0., 0.
+	code := make([]byte, prev.quantizer.Stride())
+	for i := 0; i < len(rows); i += max(1, len(rows)/probeRows) {
+		row, scale := b.v.Row(rows[i]), b.v.Scale(rows[i])
+		probed++
+		if prev.quantizer.Encode(code, row, scale) {
+			strange += float64(prev.quantizer.Beyond(row, scale)) / float64(prev.params.Dim)
+		} else {
+			strange++
+		}
 	}
-	return float64(beyond) > strangers*float64(len(probe)*b.graph.params.Dim)
+	return strange > strangers*probed
+}
+
+// resolve looks up the vectors of all nodes. A node without a row has the
+// vector that its code stands for.
+func (b *builder) resolve() {
+	g := b.graph
+	b.vectors, b.scales = make([]*float32, g.Len()), make([]float32, g.Len())
+	b.parallel(g.Len(), 4096, func(_ *worker, start, end int) {
+		for node := start; node < end; node++ {
+			if row := g.rows[node]; row != None {
+				b.vectors[node], b.scales[node] = b.v.Row(row), b.v.Scale(row)
+				continue
+			}
+			vector := make([]float32, padded(g.params.Dim))
+			b.prev.quantizer.Decode(vector, b.prev.code(uint32(node)))
+			b.vectors[node], b.scales[node] = &vector[0], 1
+		}
+	})
+}
+
+// encode makes the codes of all nodes: it copies those of prev, unless there is
+// a new quantizer. A row that does not fit becomes an outlier: its node is left
+// without a row.
+func (b *builder) encode() {
+	g, start := b.graph, b.prev.Len()
+	if g.quantizer == nil {
+		g.quantizer, g.trained, start = b.train(), uint32(g.Len()), 0
+	}
+	stride := g.quantizer.Stride()
+	g.codes = memory.Make[byte](g.Len() * stride)
+	old := start * stride
+	copyTo(b, g.codes[:old], b.prev.codes[:old], 0)
+	b.parallel(g.Len()-start, 64, func(w *worker, from, to int) {
+		for node := start + from; node < start+to; node++ {
+			fits := g.quantizer.Encode(g.codes[node*stride:], b.vectors[node], b.scales[node])
+			if !fits && g.rows[node] != None {
+				w.outliers = append(w.outliers, g.rows[node])
+				g.rows[node] = None
+			}
+		}
+	})
+	for _, w := range b.crew {
+		g.outliers = append(g.outliers, w.outliers...)
+	}
+	slices.Sort(g.outliers)
 }
 
 // train makes a quantizer for the nodes.
-func (b *builder) train(random *rand.Rand) *sq8.Quantizer {
-	p := b.graph.params
-	count := len(b.vectors)
-	if count == 0 {
-		return sq8.Train(p.Dim, p.Clip, []*float32{&make([]float32, padded(p.Dim))[0]}, []float32{1})
-	}
-	if count <= sampleRows {
+func (b *builder) train() *sq8.Quantizer {
+	p, count := b.graph.params, b.graph.Len()
+	switch {
+	case count == 0:
+		zeros := make([]float32, padded(p.Dim))
+		return sq8.Train(p.Dim, p.Clip, []*float32{&zeros[0]}, []float32{1})
+	case count <= sampleRows:
 		return sq8.Train(p.Dim, p.Clip, b.vectors, b.scales)
 	}
+	random := b.random()
 	vectors, scales := make([]*float32, sampleRows), make([]float32, sampleRows)
 	for i := range vectors {
 		node := random.IntN(count)
@@ -89,41 +125,23 @@ func (b *builder) train(random *rand.Rand) *sq8.Quantizer {
 	return sq8.Train(p.Dim, p.Clip, vectors, scales)
 }
 
-// encodeNodes makes the codes of all nodes: copies those of prev, unless the
-// quantizer is another one. Rows that do not fit become outliers.
-func (b *builder) encodeNodes(retrained bool) {
-	g := b.graph
-	old := b.prev.Len()
-	stride := g.quantizer.Stride()
-	g.codes = make([]byte, len(g.rows)*stride)
-	start := 0
-	if !retrained {
-		start = old
-		copy(g.codes, b.prev.codes)
-	}
-	misfits := make([]bool, len(g.rows))
-	b.parallel(len(g.rows)-start, 64, func(_ *worker, i int) {
-		node := start + i
-		misfits[node] = !g.quantizer.Encode(g.codes[node*stride:], b.vectors[node], b.scales[node])
-	})
-	kept := 0
-	for node, misfit := range misfits {
-		if misfit && g.rows[node] != None {
-			g.outliers = append(g.outliers, g.rows[node])
-			g.rows[node] = None
-		}
-		if misfit && node >= old {
+// dropMisfits removes those new nodes whose rows have become outliers. Old ones
+// stay, for walking over.
+func (b *builder) dropMisfits() {
+	g, stride := b.graph, b.graph.quantizer.Stride()
+	kept := b.prev.Len()
+	for node := kept; node < g.Len(); node++ {
+		if g.rows[node] == None {
 			continue
 		}
 		if kept < node {
 			g.rows[kept], b.vectors[kept], b.scales[kept] = g.rows[node], b.vectors[node], b.scales[node]
-			copy(g.codes[kept*stride:(kept+1)*stride], g.codes[node*stride:])
+			copy(g.codes[kept*stride:], g.code(uint32(node)))
 		}
 		kept++
 	}
 	g.rows, g.codes = g.rows[:kept], g.codes[:kept*stride]
 	b.vectors, b.scales = b.vectors[:kept], b.scales[:kept]
-	slices.Sort(g.outliers)
 }
 
 // padded returns how many values a row of float32 has.

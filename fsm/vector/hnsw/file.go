@@ -10,6 +10,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/kissvdb/kissvdb/fsm/vector/memory"
 	"github.com/kissvdb/kissvdb/fsm/vector/sq8"
 )
 
@@ -59,7 +60,7 @@ func (g *Graph) header() *header {
 		nodes: uint32(len(g.rows)), outliers: uint32(len(g.outliers)), trained: g.trained, entry: g.entry,
 	}
 	for _, l := range g.layers {
-		h.positions = append(h.positions, uint32(len(l.kept)))
+		h.positions = append(h.positions, uint32(l.count()))
 	}
 	return h
 }
@@ -170,7 +171,7 @@ func (g *Graph) Encode(w io.Writer) error {
 		s.words(g.twins)
 	}
 	for i, l := range g.layers {
-		s.words(l.links)
+		s.words(l.lists)
 		s.bytes(l.kept)
 		if i > 0 {
 			s.words(l.nodes)
@@ -216,7 +217,7 @@ func Decode(r io.Reader, size int64, rows uint32) (*Graph, error) {
 	}
 	for i, positions := range h.positions {
 		l := &layer{width: width(h.params, i)}
-		l.links = s.words(int(positions) * l.width)
+		l.lists = s.words(int(positions) * l.width)
 		l.kept = s.bytes(int(positions))
 		if i > 0 {
 			l.nodes, l.below = s.words(int(positions)), s.words(int(positions))
@@ -260,13 +261,13 @@ type sectionReader struct {
 }
 
 func (s *sectionReader) bytes(count int) []byte {
-	b := make([]byte, count)
+	b := memory.Make[byte](count)
 	s.read(b)
 	return b
 }
 
 func (s *sectionReader) words(count int) []uint32 {
-	words := make([]uint32, count)
+	words := memory.Make[uint32](count)
 	s.read(wordBytes(words))
 	if bigEndian {
 		words = swapped(words)

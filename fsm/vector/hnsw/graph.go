@@ -86,7 +86,7 @@ func (g *Graph) Quantizer() *sq8.Quantizer { return g.quantizer }
 func (g *Graph) Bytes() int64 {
 	words := len(g.rows) + len(g.nodes) + len(g.outliers) + len(g.twins)
 	for _, l := range g.layers {
-		words += len(l.links) + len(l.nodes) + len(l.below) + len(l.kept)/4
+		words += len(l.lists) + len(l.nodes) + len(l.below) + len(l.kept)/4
 	}
 	return int64(unsafe.Sizeof(*g)) + int64(len(g.codes)) + 4*int64(words)
 }
@@ -151,9 +151,6 @@ func (g *Graph) code(node uint32) []byte {
 	stride := g.quantizer.Stride()
 	return g.codes[int(node)*stride : (int(node)+1)*stride]
 }
-
-// emptyGraph has neither nodes nor a quantizer.
-func emptyGraph(p Params) *Graph { return &Graph{params: p} }
 
 // floats returns the first count values from a first one on.
 func floats(first *float32, count int) []float32 { return unsafe.Slice(first, count) }

@@ -3,15 +3,16 @@ package hnsw
 import (
 	"math"
 	"slices"
+
+	"github.com/kissvdb/kissvdb/fsm/vector/memory"
 )
 
 const (
-	minM      = 4
 	maxLayers = 32
 
-	// A batch is at most a part of what was inserted before, so that nodes that
-	// do not see each other are few among their neighbours.
-	batchPart = 32
+	// A batch is at most a part of what was inserted before, so that most
+	// neighbours of a node are in the graph already.
+	batchPart = 8
 	batchMost = 1024
 )
 
@@ -27,10 +28,10 @@ func levelOf(p Params, row uint32) int {
 }
 
 // makeRoom makes the layers, with the links of prev and room for todo.
-func (b *builder) makeRoom([]uint32) {
+func (b *builder) makeRoom() {
 	g := b.graph
 	counts := make([]int, maxLayers)
-	height := len(b.prev.layers)
+	height := max(1, len(b.prev.layers))
 	for _, node := range b.todo {
 		level := levelOf(g.params, g.rows[node])
 		height = max(height, level+1)
@@ -39,22 +40,26 @@ func (b *builder) makeRoom([]uint32) {
 		}
 	}
 	counts[0] = g.Len() - b.prev.Len()
-	for i := range max(1, height) {
-		l := &layer{width: g.params.M}
-		if i == 0 {
-			l.width *= 2
-		}
+	for i := range height {
+		old := &layer{width: width(g.params, i)}
 		if i < len(b.prev.layers) {
-			l = b.prev.layers[i]
+			old = b.prev.layers[i]
 		}
-		grown := l.grown(len(l.kept) + counts[i])
-		if i > 0 {
-			grown.nodes = append(make([]uint32, 0, len(grown.kept)), l.nodes...)
-			grown.below = append(make([]uint32, 0, len(grown.kept)), l.below...)
-		}
-		b.layers = append(b.layers, grown)
+		b.layers = append(b.layers, b.grow(old, i, old.count()+counts[i]))
 	}
 	g.layers, g.entry = b.layers[:len(b.prev.layers)], b.prev.entry
+}
+
+// grow returns a copy of a layer with room for count positions.
+func (b *builder) grow(old *layer, number, count int) *layer {
+	l := &layer{width: old.width, lists: memory.Make[uint32](count * old.width), kept: make([]uint8, count)}
+	copyTo(b, l.lists, old.lists, None)
+	copy(l.kept, old.kept)
+	if number > 0 {
+		l.nodes = append(make([]uint32, 0, count), old.nodes...)
+		l.below = append(make([]uint32, 0, count), old.below...)
+	}
+	return l
 }
 
 // item is a node of a batch.
@@ -64,22 +69,24 @@ type item struct {
 	top   uint32 // position in its highest layer
 }
 
-// insertAll links the nodes of todo. They are taken in batches: the links of
-// all nodes of one are found in parallel in the graph as it was before, then
-// the links to them are added, in parallel by where they start.
-func (b *builder) insertAll([]uint32) {
-	inserted := 0
-	for len(b.todo) > inserted && b.ctx.Err() == nil {
-		batch := b.take(b.todo[inserted:], max(1, min(inserted/batchPart, batchMost)))
-		b.parallel(len(batch), 1, func(w *worker, i int) { w.place(batch[i]) })
+// insert links the nodes of todo. They are taken in batches: the links of all
+// nodes of one are found in parallel, in the graph as it was before and among
+// the batch; then the links back are added, in parallel by where they start.
+func (b *builder) insert() {
+	for done := 0; done < len(b.todo) && b.ctx.Err() == nil; {
+		batch := b.take(b.todo[done:], max(1, min(done/batchPart, batchMost)))
+		b.introduce(batch)
+		b.parallel(len(batch), 1, func(w *worker, i, _ int) { w.place(batch[i]) })
 		b.linkBack()
-		inserted += len(batch)
-		b.raise(batch)
+		if it := batch[0]; it.level >= len(b.graph.layers) {
+			b.graph.layers, b.graph.entry = b.layers[:it.level+1], it.top
+		}
+		done += len(batch)
 	}
 }
 
 // take makes a batch of at most size nodes and gives them their positions. A
-// node that raises the graph is a batch of its own.
+// node that needs a layer that is not in use is a batch of its own.
 func (b *builder) take(todo []uint32, size int) []item {
 	var batch []item
 	for _, node := range todo[:min(size, len(todo))] {
@@ -100,11 +107,18 @@ func (b *builder) take(todo []uint32, size int) []item {
 	return batch
 }
 
-// raise makes the node of a batch the entry if it is in layers that were not in
-// use.
-func (b *builder) raise(batch []item) {
-	if it := batch[0]; it.level >= len(b.graph.layers) {
-		b.graph.layers, b.graph.entry = b.layers[:it.level+1], it.top
+// introduce makes the nodes of a batch peers.
+func (b *builder) introduce(batch []item) {
+	for i := range b.peers {
+		b.peers[i] = b.peers[i][:0]
+	}
+	for _, it := range batch {
+		position := it.top
+		for i := it.level; i > 0; i-- {
+			b.peers[i] = append(b.peers[i], position)
+			position = b.layers[i].below[position]
+		}
+		b.peers[0] = append(b.peers[0], position)
 	}
 }
 
@@ -124,8 +138,10 @@ func (b *builder) linkBack() {
 			}
 		}
 		starts = append(starts, len(edges))
-		b.parallel(len(starts)-1, 16, func(w *worker, at int) {
-			w.linkBack(l, edges[starts[at]:starts[at+1]])
+		b.parallel(len(starts)-1, 16, func(w *worker, from, to int) {
+			for at := from; at < to; at++ {
+				w.linkBack(l, edges[starts[at]:starts[at+1]])
+			}
 		})
 	}
 }

@@ -1,11 +1,13 @@
 package hnsw
 
+import "slices"
+
 // layer is the links between the nodes of one layer, by position: the lowest
 // layer has every node, at the position of its number; a higher one has those
 // of at least its level, in the order in which they came.
 type layer struct {
 	width int      // most links of a node
-	links []uint32 // count x width positions; a list ends at None or its width
+	lists []uint32 // count x width positions; a list ends at None or its width
 
 	// kept is how many links at the front of each list were chosen by select,
 	// best first: they are known to be apart from one another.
@@ -18,7 +20,7 @@ type layer struct {
 // list returns the links of a position, with what follows their end.
 func (l *layer) list(position uint32) []uint32 {
 	start := int(position) * l.width
-	return l.links[start : start+l.width : start+l.width]
+	return l.lists[start : start+l.width : start+l.width]
 }
 
 // node returns which node is at a position.
@@ -29,23 +31,14 @@ func (l *layer) node(position uint32) uint32 {
 	return l.nodes[position]
 }
 
-// count returns how many links a list has.
-func count(list []uint32) int {
-	for i, link := range list {
-		if link == None {
-			return i
-		}
-	}
-	return len(list)
-}
+// count returns how many positions there are.
+func (l *layer) count() int { return len(l.kept) }
 
-// grown returns a copy of the layer with room for count positions, and no
-// links at those that are new.
-func (l *layer) grown(count int) *layer {
-	g := &layer{width: l.width}
-	g.links = make([]uint32, count*l.width)
-	fill(g.links[copy(g.links, l.links):], None)
-	g.kept = make([]uint8, count)
-	copy(g.kept, l.kept)
-	return g
+// links returns the links of a position.
+func (l *layer) links(position uint32) []uint32 {
+	list := l.list(position)
+	if end := slices.Index(list, None); end >= 0 {
+		return list[:end]
+	}
+	return list
 }

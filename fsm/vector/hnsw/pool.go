@@ -1,6 +1,10 @@
 package hnsw
 
-import "math"
+import (
+	"math"
+	"math/bits"
+	"slices"
+)
 
 // pool holds the best of what it was offered, best first, and which of it was
 // expanded. It is the list of candidates of a walk and its result at once.
@@ -32,6 +36,9 @@ func (p *pool) reset(limit int) {
 	p.next = 0
 }
 
+// full tells whether something must go for what gets in.
+func (p *pool) full() bool { return len(p.entries) == p.limit }
+
 // offer adds what is better than the worst of a full pool.
 func (p *pool) offer(positions []uint32, products []int32) {
 	products = products[:len(positions)]
@@ -46,37 +53,38 @@ func (p *pool) offer(positions []uint32, products []int32) {
 // its worst entry goes.
 func (p *pool) insert(product int32, position uint32) {
 	e := entry(product, position)
-	n := len(p.entries)
-	if n < p.limit {
-		p.entries = append(p.entries, 0)
-	} else {
-		n--
+	at := before(p.entries, e)
+	if !p.full() {
+		p.entries = slices.Grow(p.entries, 1)[:len(p.entries)+1]
 	}
-	entries := p.entries
-	at, end := 0, n
-	for at < end {
-		middle := int(uint(at+end) >> 1)
-		if entries[middle] < e {
-			at = middle + 1
-		} else {
-			end = middle
-		}
-	}
-	copy(entries[at+1:], entries[at:n])
-	entries[at] = e
-	if len(entries) == p.limit {
-		p.least = productOf(entries[len(entries)-1])
+	copy(p.entries[at+1:], p.entries[at:])
+	p.entries[at] = e
+	if p.full() {
+		p.least = max(p.least, productOf(p.entries[len(p.entries)-1]))
 	}
 	p.next = min(p.next, at)
 }
 
+// before returns how many entries sort before e. No branch depends on them:
+// half of all guesses would be wrong.
+func before(entries []uint64, e uint64) int {
+	at := uint(0)
+	for size := uint(len(entries)); size > 0; {
+		half := (size + 1) / 2
+		_, less := bits.Sub64(entries[at+half-1], e, 0)
+		at += half & -uint(less)
+		size -= half
+	}
+	return int(at)
+}
+
 // expand returns the best entry that was not expanded, and marks it.
-func (p *pool) expand() (position uint32, ok bool) {
+func (p *pool) expand() (e uint64, ok bool) {
 	for i := p.next; i < len(p.entries); i++ {
 		if e := p.entries[i]; e&expanded == 0 {
 			p.entries[i] = e | expanded
 			p.next = i + 1
-			return positionOf(e), true
+			return e, true
 		}
 	}
 	p.next = len(p.entries)

@@ -40,7 +40,7 @@ func (g *Graph) ScanAll(vector []float32, admit func(row uint32) bool, keep int,
 		if row == None || admit != nil && !admit(row) {
 			continue
 		}
-		if nodes = append(nodes, uint32(node)); len(nodes) == len(sc.nodes) {
+		if nodes = append(nodes, uint32(node)); len(nodes) == batch {
 			flush()
 		}
 	}

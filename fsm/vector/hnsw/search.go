@@ -65,28 +65,17 @@ const (
 // expand is worse than all of them. It reports false when it gave up.
 func (g *Graph) sweep(sc *scratch, s *Search, start uint32) (done bool) {
 	l := g.layers[0]
-	width := s.Ef
-	if s.Admit != nil {
-		width = s.Ef * most
-		if s.Share > 0 {
-			width = int(math.Ceil(float64(s.Ef) * min(most, 2/s.Share)))
-		}
-	}
-	sc.forget(len(l.kept))
-	sc.pool.reset(width)
+	sc.forget(l.count())
+	sc.pool.reset(s.width())
 	sc.admitted.reset(s.Ef)
-	judge := math.MaxInt
-	if s.Share > 0 && s.Admit != nil {
-		judge = max(watched, int(watchedLeast/s.Share))
-	}
-	sc.positions[0] = start
-	sc.meet(start)
-	positions := sc.positions[:1]
-	scored, admitted := 0, 0
-	for {
+	scored, admitted, judge := 0, 0, s.judge()
+	positions, ok := sc.positions[:sc.meet([]uint32{start}, 0)], true
+	for ok {
+		if s.Budget > 0 {
+			positions = positions[:min(len(positions), s.Budget-scored)]
+		}
 		products := g.score(sc, l, positions)
 		scored += len(positions)
-		sc.pool.offer(positions, products)
 		admitted += g.admit(sc, s, positions, products, scored <= judge)
 		if scored > judge {
 			if float64(admitted) < float64(scored)*s.Share/away {
@@ -94,24 +83,41 @@ func (g *Graph) sweep(sc *scratch, s *Search, start uint32) (done bool) {
 			}
 			judge = math.MaxInt
 		}
-		position, ok := sc.pool.expand()
-		if !ok || len(sc.admitted.entries) == s.Ef && productOf(sc.pool.entries[sc.pool.next-1]) < sc.admitted.least {
-			return true
-		}
 		if s.Budget > 0 && scored >= s.Budget {
 			return false
 		}
-		positions = sc.unmet(l.list(position))
+		// What is worse than all that is admitted would never be expanded.
+		sc.pool.least = max(sc.pool.least, sc.admitted.least)
+		sc.pool.offer(positions, products)
+		positions, ok = sc.next(l, sc.admitted.least)
 	}
+	return true
+}
+
+// width returns how many candidates a walk may keep to expand.
+func (s *Search) width() int {
+	if s.Admit != nil && s.Share > 0 {
+		return int(math.Ceil(float64(s.Ef) * min(most, 2/s.Share)))
+	}
+	return most * s.Ef
+}
+
+// judge returns how many nodes to score before judging whether the query lies
+// away from what is admitted.
+func (s *Search) judge() int {
+	if s.Admit == nil || s.Share <= 0 {
+		return math.MaxInt
+	}
+	return max(watched, int(watchedLeast/s.Share))
 }
 
 // admit adds the scored positions whose rows are admitted, and their twins.
 // With all it looks at every one, else at those that would get in. It returns
-// how many it added or would have.
+// how many are admitted of those it looked at.
 func (g *Graph) admit(sc *scratch, s *Search, positions []uint32, products []int32, all bool) (admitted int) {
 	for i, node := range positions {
 		product := products[i]
-		for product > sc.admitted.least || all {
+		for look := all; look || product > sc.admitted.least; look = false {
 			if row := g.rows[node]; row != None && (s.Admit == nil || s.Admit(row)) {
 				admitted++
 				if product > sc.admitted.least {
@@ -121,7 +127,7 @@ func (g *Graph) admit(sc *scratch, s *Search, positions []uint32, products []int
 			if g.twins == nil || g.twins[node] == None {
 				break
 			}
-			node, all = g.twins[node], false
+			node = g.twins[node]
 		}
 	}
 	return admitted

@@ -32,8 +32,9 @@ type choice struct {
 	out      bool    // is nearer to a better one
 }
 
-// blockSize is how many candidates are looked at before the next ones are.
-const blockSize = 32
+// blockSize is how many candidates of a walk are looked at before the next ones
+// are: often there are enough links among the first.
+const blockSize = 64
 
 // start begins to choose the links of a node of a layer.
 func (s *selector) start(l *layer, node uint32) {
@@ -41,20 +42,16 @@ func (s *selector) start(l *layer, node uint32) {
 	s.candidates, s.chosen = s.candidates[:0], s.chosen[:0]
 }
 
-// add adds a candidate; better ones, by the codes, come first, if there are
-// more than a list's width.
+// add adds a candidate.
 func (s *selector) add(position uint32, kept bool) {
 	s.candidates = append(s.candidates, choice{position: position, node: s.layer.node(position), kept: kept})
 }
 
-// choose returns at most limit of the candidates, best first. The slice is
-// valid until the next start.
-func (s *selector) choose(limit int) []choice {
-	size := blockSize
-	if len(s.candidates) <= 4*blockSize {
-		size = len(s.candidates)
-	}
-	for block := range slices.Chunk(s.candidates, max(1, size)) {
+// choose returns at most limit of the candidates, best first. They are taken in
+// blocks of some size; those of a block must be better than later ones. The
+// result is valid until the next start.
+func (s *selector) choose(limit, block int) []choice {
+	for block := range slices.Chunk(s.candidates, max(1, block)) {
 		s.measure(block)
 		for i := range s.chosen {
 			s.test(&s.chosen[i], block)

@@ -6,7 +6,8 @@ import (
 	"github.com/kissvdb/kissvdb/fsm/vector/kernel"
 )
 
-// score computes the products of the walk's query with the nodes at positions.
+// score computes the products of the walk's query with the nodes at positions,
+// batch of them at most. The result is valid until the next one.
 func (g *Graph) score(s *scratch, l *layer, positions []uint32) []int32 {
 	nodes, products := positions, s.products[:len(positions)]
 	if l.nodes != nil {
@@ -33,12 +34,9 @@ func (g *Graph) descend(s *scratch, to int) uint32 {
 // climb goes from a position of a layer to ever better neighbours, until there
 // are none.
 func (g *Graph) climb(s *scratch, l *layer, position uint32) uint32 {
-	best := int32(math.MinInt32)
-	s.positions[0] = position
-	best = g.score(s, l, s.positions[:1])[0]
+	best := g.score(s, l, []uint32{position})[0]
 	for {
-		list := l.list(position)
-		list = list[:count(list)]
+		list := l.links(position)
 		better := false
 		for i, product := range g.score(s, l, list) {
 			if product > best {
@@ -52,20 +50,14 @@ func (g *Graph) climb(s *scratch, l *layer, position uint32) uint32 {
 }
 
 // walk fills the pool with the best ef positions of a layer that it finds from
-// start: it expands the best position whose neighbours it has not seen, until
-// there is none among the best ef.
+// start: it expands the best ones whose neighbours it has not seen, until there
+// are none among the best ef.
 func (g *Graph) walk(s *scratch, l *layer, start uint32, ef int) {
-	s.forget(len(l.kept))
+	s.forget(l.count())
 	s.pool.reset(ef)
-	s.positions[0] = start
-	s.meet(start)
-	s.pool.offer(s.positions[:1], g.score(s, l, s.positions[:1]))
-	for {
-		position, ok := s.pool.expand()
-		if !ok {
-			return
-		}
-		positions := s.unmet(l.list(position))
+	positions, ok := s.positions[:s.meet([]uint32{start}, 0)], true
+	for ok {
 		s.pool.offer(positions, g.score(s, l, positions))
+		positions, ok = s.next(l, math.MinInt32)
 	}
 }

@@ -1,11 +1,14 @@
 package hnsw
 
+import "slices"
+
 // worker is what one goroutine of a build works with.
 type worker struct {
 	b        *builder
 	scratch  *scratch
 	selector selector
 	edges    [maxLayers][]uint64 // links to add, per layer: where from, above where to
+	outliers []uint32
 }
 
 func newWorker(b *builder) *worker {
@@ -15,11 +18,10 @@ func newWorker(b *builder) *worker {
 // place finds the links of a node in the layers that are in use, writes them
 // to its lists and notes the links back.
 func (w *worker) place(it item) {
-	g := w.b.graph
+	g, s := w.b.graph, w.scratch
 	if len(g.layers) == 0 {
 		return // the first node
 	}
-	s := w.scratch
 	g.quantizer.Query(&s.query, w.b.vector(it.node))
 	at, own := g.entry, it.top
 	for i := it.level; i >= len(g.layers); i-- {
@@ -33,10 +35,21 @@ func (w *worker) place(it item) {
 		}
 		g.walk(s, l, at, g.params.EfConstruction)
 		at = positionOf(s.pool.entries[0])
+		w.meetPeers(i, own)
 		w.link(i, own, it.node)
 		if i > 0 {
 			at, own = l.below[at], l.below[own]
 		}
+	}
+}
+
+// meetPeers offers the peers of position own of layer i to the pool.
+func (w *worker) meetPeers(i int, own uint32) {
+	g, s := w.b.graph, w.scratch
+	s.meet([]uint32{own}, 0) // it is none of its neighbours
+	for peers := range slices.Chunk(w.b.peers[i], batch) {
+		peers = s.positions[:s.meet(peers, 0)]
+		s.pool.offer(peers, g.score(s, g.layers[i], peers))
 	}
 }
 
@@ -49,7 +62,7 @@ func (w *worker) link(i int, own, node uint32) {
 		sel.add(positionOf(e), false)
 	}
 	list := l.list(own)
-	chosen := sel.choose(w.b.graph.params.M)
+	chosen := sel.choose(w.b.graph.params.M, blockSize)
 	for at, c := range chosen {
 		list[at] = c.position
 		w.edges[i] = append(w.edges[i], uint64(c.position)<<32|uint64(own))
@@ -57,27 +70,29 @@ func (w *worker) link(i int, own, node uint32) {
 	l.kept[own] = uint8(len(chosen))
 }
 
-// linkBack adds links that start at one position. Those for which there is no
-// room compete with all that are there.
+// linkBack adds links that start at one position. If there is no room for them
+// they compete with those that are there.
 func (w *worker) linkBack(l *layer, edges []uint64) {
 	from := uint32(edges[0] >> 32)
-	list := l.list(from)
-	have := count(list)
-	if have+len(edges) <= len(list) {
+	list, links := l.list(from), l.links(from)
+	edges = slices.DeleteFunc(edges, func(edge uint64) bool { // peers that chose each other
+		return slices.Contains(links, uint32(edge))
+	})
+	if len(links)+len(edges) <= len(list) {
 		for i, edge := range edges {
-			list[have+i] = uint32(edge)
+			list[len(links)+i] = uint32(edge)
 		}
 		return
 	}
 	sel := &w.selector
 	sel.start(l, l.node(from))
-	for i, position := range list[:have] {
+	for i, position := range links {
 		sel.add(position, i < int(l.kept[from]))
 	}
 	for _, edge := range edges {
 		sel.add(uint32(edge), false)
 	}
-	chosen := sel.choose(l.width)
+	chosen := sel.choose(l.width, len(sel.candidates))
 	for i, c := range chosen {
 		list[i] = c.position
 	}
