@@ -111,8 +111,13 @@ func decodeHeader(b []byte) (*header, error) {
 	if flags > flagClip|flagTwins || layers > maxLayers {
 		return nil, corrupt("%d layers, flags %x", layers, flags)
 	}
-	for range layers {
-		h.positions = append(h.positions, next())
+	for i := range uint32(maxLayers) {
+		positions := next()
+		if i < layers {
+			h.positions = append(h.positions, positions)
+		} else if positions != 0 {
+			return nil, corrupt("%d positions in layer %d of %d", positions, i, layers)
+		}
 	}
 	return h, h.check()
 }
