@@ -217,7 +217,7 @@ func encoded(t testing.TB, g *Graph) []byte {
 // size returns full, or a small part of it if tests are to be short.
 func size(full int) int {
 	if testing.Short() {
-		return full / 4
+		return full / 8
 	}
 	return full
 }

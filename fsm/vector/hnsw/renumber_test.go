@@ -8,8 +8,8 @@ import (
 // TestRenumber takes a third of the rows away and moves the others.
 func TestRenumber(t *testing.T) {
 	for name, w := range map[string]*world{
-		"cosine": cosineWorld(14, 1200, 8),
-		"dot":    dotWorld(15, 1200, 8),
+		"cosine": cosineWorld(14, size(1200), 8),
+		"dot":    dotWorld(15, size(1200), 8),
 	} {
 		t.Run(name, func(t *testing.T) { testRenumber(t, w) })
 	}

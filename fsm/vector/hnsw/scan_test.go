@@ -56,6 +56,7 @@ func testScan(t *testing.T, w *world, g *Graph) {
 		}
 	}
 	for _, count := range []int{0, 1, maxWidth - 1, maxWidth, maxWidth + 1, 1000} {
+		count = min(count, len(all))
 		for _, keep := range []int{0, 1, 10, 300, 2000} {
 			found := g.Scan(query, all[:count], keep, nil)
 			checkScan(t, g, scores, all[:count], keep, found)

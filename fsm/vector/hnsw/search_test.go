@@ -151,11 +151,11 @@ func testBudget(t *testing.T, w *world, g *Graph) {
 			scored := 0
 			none := func(uint32) bool { scored++; return false }
 			found, done := g.Search(&Search{Vector: w.queries.at(i), Ef: 64, Admit: none, Budget: budget}, nil)
-			if done || len(found) > 0 || scored >= budget+2*g.params.M {
+			if done || len(found) > 0 || scored > budget {
 				t.Fatalf("budget %d: %d scored, %d found, done %t", budget, scored, len(found), done)
 			}
 			found, done = g.Search(&Search{Vector: w.queries.at(i), Ef: 64, Budget: budget}, nil)
-			checkFound(t, found, min(64, budget+2*g.params.M), nil)
+			checkFound(t, found, min(64, budget), nil)
 			if len(found) == 0 || done && budget < 64 {
 				t.Errorf("budget %d: %d found, done %t", budget, len(found), done)
 			}
