@@ -1,6 +1,9 @@
 package vector
 
-import "github.com/kissvdb/kissvdb/fsm/vector/hnsw"
+import (
+	"github.com/kissvdb/kissvdb/fsm/record"
+	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
+)
 
 // How a search goes depends on how many rows match. The figures were measured
 // with 100,000 rows of 384 and of 100 dimensions, whose codes no core's own
@@ -56,6 +59,11 @@ func (s *search) share() float64 {
 // worth a try, one after another until one finds them. If none does, what
 // matches is best compared by its codes.
 func (s *search) plan(nodes, k int) []hnsw.Search {
+	if s.matches != nil && s.reader.metric == record.Dot {
+		// By inner product everybody's neighbours are the long vectors: a graph
+		// hardly leads to the short ones, of which the matches may be.
+		return nil
+	}
 	share := s.share()
 	matching := share * float64(nodes)
 	walk := hnsw.Search{Vector: s.unit, Ef: s.ef(k), Admit: s.admission()}
