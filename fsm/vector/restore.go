@@ -336,26 +336,27 @@ func (x *Restore) readAttached(one *restored, r io.Reader) error {
 func (x *Restore) readGraph(one *restored, file graphFile, r io.Reader) (*hnsw.Graph, error) {
 	limited := io.LimitReader(r, file.Bytes)
 	var g *hnsw.Graph
-	var damage error
 	read := func(r io.Reader) error {
-		g, damage = decodeGraph(r, file.Bytes, one.c.dim, one.covered)
+		g = x.decodeGraph(one, file, r)
 		_, err := io.Copy(io.Discard, r)
 		return err
 	}
-	var err error
 	if one.data.file.f == nil {
-		err = read(limited)
-	} else {
-		err = writeFile(one.stage, file.Name, func(w io.Writer) error {
-			return read(io.TeeReader(limited, w))
-		}, func(rename func() error) error { return rename() })
+		err := read(limited)
+		return g, err
 	}
+	err := writeFile(one.stage, file.Name, func(w io.Writer) error {
+		return read(io.TeeReader(limited, w))
+	}, func(rename func() error) error { return rename() })
+	return g, err
+}
+
+// decodeGraph returns nil for a graph that is damaged.
+func (x *Restore) decodeGraph(one *restored, file graphFile, r io.Reader) *hnsw.Graph {
+	g, err := decodeGraph(r, file.Bytes, one.c.dim, one.covered)
 	if err != nil {
-		return nil, err
+		x.s.log.Warn("a graph of the snapshot is built again", "collection", one.c.name, "error", err)
+		return nil
 	}
-	if damage != nil {
-		x.s.log.Warn("a graph of the snapshot is built again", "collection", one.c.name, "error", damage)
-		return nil, nil
-	}
-	return g, nil
+	return g
 }
