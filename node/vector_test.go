@@ -126,7 +126,7 @@ func TestVectorsNotThere(t *testing.T) {
 		{"search", func() error {
 			_, _, err := n.Vectors.Search(ctx, "none", &vector.Query{Vector: []float32{1}, K: 1}, Read{})
 			return err
-		}, "collection not found"},
+		}, "collection or id not found"},
 	} {
 		if got := codeAndMessage(c.call(), 1); got != "not_found: "+c.message {
 			t.Errorf("%s: %s", c.name, got)
