@@ -10,7 +10,7 @@ import (
 // approximate ranks rows that match so that the best k are among them nearly
 // always, and no fewer than k if there are so many.
 func (s *search) approximate(ctx context.Context, k int) error {
-	s.pool.reset(s.ef(k), 0)
+	s.pool.reset(s.ef(k), noSlack)
 	for _, g := range s.reader.index.graphs {
 		if err := s.poolGraph(ctx, g, k); err != nil {
 			return err
@@ -39,7 +39,7 @@ func (s *search) poolGraph(ctx context.Context, g *hnsw.Graph, k int) error {
 		}
 		found, done := g.Search(&walks[i], s.found[:0])
 		s.found = found
-		if done && len(found) >= min(k+spare, walks[i].Ef) {
+		if done && len(found) >= min(s.least(k), walks[i].Ef) {
 			s.poolFound()
 			return nil
 		}

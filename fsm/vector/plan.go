@@ -1,50 +1,82 @@
 package vector
 
-import (
-	"github.com/kissvdb/kissvdb/fsm/record"
-	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
-)
+import "github.com/kissvdb/kissvdb/fsm/vector/hnsw"
 
-// How a search goes depends on how many rows match. The figures were measured
-// with 100,000 rows of 384 and of 100 dimensions, whose codes no core's own
-// cache holds.
+// How a search goes depends on how many rows match, and on what each way
+// costs. The costs are in nanoseconds. They were measured with 100,000 rows of
+// 100 and of 384 dimensions, more than the caches of a core hold; what counts
+// is how they compare.
+
+// floatCost returns what comparing rows that follow one another in float32
+// costs.
+func (s *search) floatCost(rows float64) float64 {
+	return rows * (3 + float64(s.reader.stride)/8)
+}
+
+// codeCost returns what comparing rows by their codes costs.
+func (s *search) codeCost(rows float64) float64 {
+	return rows * (8 + float64(s.reader.stride)/18)
+}
+
+// walkCost returns what a walk over a graph costs that takes so many steps.
+func (s *search) walkCost(steps float64) float64 {
+	return (100 + steps) * (420 + float64(s.reader.stride)/8)
+}
+
 const (
 	// exactRows are so few rows that comparing all in float64 is quickest.
 	exactRows = 100
-	// floatRows are so few rows, one after another, that comparing all in
-	// float32, and so exactly, is as quick as anything else.
-	floatRows = 1000
+	// coarseDim are so few dimensions that a byte for each does not tell many
+	// rows apart.
+	coarseDim = 4
 
 	// defaultEf is how wide a walk over a graph is, at least.
-	defaultEf = 64
-	// spare is how many candidates more than k a walk has to find.
-	spare = 6
+	defaultEf = 96
+	// spare is how many candidates more than k a walk with a filter has to find
+	// at least, and one in every spread candidates that it keeps.
+	spare  = 6
+	spread = 4
 
-	// A walk of some width compares comparedFirst rows, and comparedEach more
-	// for each candidate that it keeps, be it one that matches or not. That
-	// costs as much as comparing the codes of costFirst rows, and of costEach
-	// more for each candidate, one after another.
-	comparedFirst, comparedEach = 400, 8
-	costFirst, costEach         = 1000, 31
-
-	// patience is how often as many rows as expected a walk may compare. One
-	// that needs more than that is among rows that do not match, and what it
-	// finds is not reliable; a walk wider times as wide is. It must not compare
-	// more than a share of what matches: comparing all were quicker.
+	// patience is how often as many steps as expected a walk with a filter may
+	// take; one in a hundred takes more where the filter has nothing to do with
+	// the vectors. Where it has, a longer one is among rows that do not match,
+	// and what it finds is not reliable. One wider times as wide is, and worth
+	// a try if comparing all that matches costs worth times as much.
 	patience = 2
 	wider    = 4
-	worth    = 1. / 8
+	worth    = 8
+	// rowsPerStep is how many rows a step compares, about.
+	rowsPerStep = 13
 )
 
-// fewRows returns how many rows are so few that all are compared in float64.
-func fewRows(k int) int { return max(exactRows, 2*k) }
+// way is how the rows that match are compared.
+type way int
+
+const (
+	inFloat64 way = iota
+	inFloat32     // and in float64 those that may be among the best
+	byCodes       // after walks over graphs, and in float64 those that are likely among the best
+)
+
+// way returns how to find the best k.
+func (s *search) way(k int) way {
+	switch {
+	case s.count <= max(exactRows, 2*k):
+		return inFloat64
+	case s.query.Exact, s.reader.dim <= coarseDim:
+		return inFloat32
+	case s.matches == nil && s.floatCost(float64(s.count)) <= s.walkCost(float64(s.ef(k))):
+		return inFloat32
+	}
+	return byCodes
+}
 
 // ef returns how wide a walk for k hits is.
 func (s *search) ef(k int) int {
 	if s.query.Ef > 0 {
-		return max(s.query.Ef, k)
+		return max(k, min(s.query.Ef, int(s.reader.rows)))
 	}
-	return max(defaultEf, k+k/2)
+	return max(defaultEf, 2*k)
 }
 
 // share returns which share of the rows may be found, about.
@@ -59,30 +91,35 @@ func (s *search) share() float64 {
 // worth a try, one after another until one finds them. If none does, what
 // matches is best compared by its codes.
 func (s *search) plan(nodes, k int) []hnsw.Search {
-	if s.matches != nil && s.reader.metric == record.Dot {
-		// By inner product everybody's neighbours are the long vectors: a graph
-		// hardly leads to the short ones, of which the matches may be.
-		return nil
-	}
+	s.walks = s.walks[:0]
 	share := s.share()
-	matching := share * float64(nodes)
-	walk := hnsw.Search{Vector: s.unit, Ef: s.ef(k), Admit: s.admission()}
-	least := min(k+spare, walk.Ef)
-	width := max(float64(walk.Ef), float64(least)/share)
-	if matching < costFirst+costEach*width {
+	ef, least := s.ef(k), s.least(k)
+	steps := max(float64(ef), float64(least)/share)
+	scan := s.codeCost(share * float64(nodes))
+	if scan < s.walkCost(steps) {
 		return nil
 	}
-	s.walks = append(s.walks[:0], walk)
-	if share == 1 {
+	walk := hnsw.Search{Vector: s.unit, Ef: ef, Admit: s.admission()}
+	if walk.Admit == nil {
+		s.walks = append(s.walks, walk)
 		return s.walks
 	}
-	compared := comparedFirst + comparedEach*width
-	s.walks[0].Share, s.walks[0].Budget = share, int(patience*compared)
-	if matching*worth > wider*compared {
-		walk.Ef, walk.Budget = wider*walk.Ef, int(matching*worth)
-		s.walks = append(s.walks, walk)
+	walk.Ef = max(least, int(share*float64(ef)))
+	first, second := walk, walk
+	first.Share, first.Budget = share, int(patience*steps*rowsPerStep)
+	s.walks = append(s.walks, first)
+	steps *= wider
+	if scan > worth*s.walkCost(steps) {
+		second.Ef, second.Budget = wider*walk.Ef, int(2*patience*steps*rowsPerStep)
+		s.walks = append(s.walks, second)
 	}
 	return s.walks
+}
+
+// least returns how many candidates that match a walk for k hits has to find.
+func (s *search) least(k int) int {
+	ef := s.ef(k)
+	return min(max(k+spare, ef/spread), ef)
 }
 
 // anyDead tells whether some rows are dead at the reader's offset.

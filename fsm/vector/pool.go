@@ -17,11 +17,14 @@ import (
 // of the last of these.
 type pool struct {
 	keep  int
-	slack float64
+	slack float64 // noSlack = none, else not negative
 	limit float32 // a score below it, or a NaN, has no place here
 	full  int     // len(items) at which to cut
 	items []hnsw.Candidate
 }
+
+// noSlack makes a pool that keeps no more than it has to.
+const noSlack = -1
 
 // roomFor returns how many items to collect before all but the best keep are
 // dropped: enough for dropping to cost little per item.
@@ -47,7 +50,7 @@ func (p *pool) cut() {
 	}
 	selectBest(p.items, p.keep, compareCandidates)
 	last := slices.MaxFunc(p.items[:p.keep], compareCandidates).Score
-	if p.slack == 0 {
+	if p.slack == noSlack {
 		p.items, p.limit = p.items[:p.keep], math.Nextafter32(last, float32(math.Inf(1)))
 		return
 	}

@@ -106,9 +106,9 @@ func TestSelectBest(t *testing.T) {
 func TestPool(t *testing.T) {
 	rng := rand.New(rand.NewPCG(4, 5))
 	for range 500 {
-		keep, slack := 1+rng.IntN(60), 0.0
-		if rng.IntN(2) == 0 {
-			slack = rng.Float64() / 4
+		keep, slack := 1+rng.IntN(60), float64(noSlack)
+		if kind := rng.IntN(3); kind > 0 {
+			slack = float64(kind-1) * rng.Float64() / 4
 		}
 		n, steps := rng.IntN(3000), 1+rng.IntN(4000)
 		var p pool
@@ -124,9 +124,10 @@ func TestPool(t *testing.T) {
 		slices.SortFunc(all, compareCandidates)
 		if n > keep {
 			kth := float64(all[keep-1].Score)
-			all = slices.DeleteFunc(all, func(c hnsw.Candidate) bool { return float64(c.Score) < kth-slack })
-			if slack == 0 {
+			if slack == noSlack {
 				all = all[:keep]
+			} else {
+				all = slices.DeleteFunc(all, func(c hnsw.Candidate) bool { return float64(c.Score) < kth-slack })
 			}
 		}
 		p.cut()

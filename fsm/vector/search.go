@@ -2,6 +2,7 @@ package vector
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"github.com/kissvdb/kissvdb/fault"
@@ -38,6 +39,9 @@ func (r *Reader) Search(ctx context.Context, q *Query) ([]Hit, error) {
 	s := searches.Get().(*search)
 	defer s.release()
 	s.begin(r, q)
+	if !(s.norm < math.Inf(1)) { // that of float32s is below
+		return nil, fault.New(fault.InvalidArgument, "vector has a value that is not a finite number")
+	}
 	found, err := s.run(ctx)
 	if err != nil {
 		return nil, err
@@ -85,8 +89,7 @@ type search struct {
 	vector []float32 // the query, padded to the stride
 	norm   float64   // its length
 	unit   []float32 // the query at length 1, padded: whatever its length was, float32 holds the products with it
-
-	factor float64 // what scores of unit are multiplied with to be those of vector
+	factor float64   // what scores of unit are multiplied with to be those of vector
 
 	quantizer *sq8.Quantizer // that codes is for
 	codes     sq8.Query
@@ -173,12 +176,12 @@ func (s *search) run(ctx context.Context) ([]scored, error) {
 func (s *search) nearest(ctx context.Context, k int) ([]scored, error) {
 	s.ranking.reset(s.reader, k)
 	var err error
-	switch {
+	switch way := s.way(k); {
 	case s.norm == 0:
 		err = s.rankAlike(ctx)
-	case s.count <= fewRows(k):
+	case way == inFloat64:
 		err = s.rankAll(ctx)
-	case s.query.Exact || s.matches == nil && s.count <= floatRows:
+	case way == inFloat32:
 		err = s.scanExact(ctx, k)
 	default:
 		err = s.approximate(ctx, k)

@@ -7,7 +7,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/kissvdb/kissvdb/fsm/filter"
@@ -43,7 +45,7 @@ func (f *fixture) reader(tb testing.TB, seed uint64) *Reader {
 	}
 	names := rng.Perm(f.rows)
 	for i := range f.rows {
-		id := fmt.Sprintf("p%d", names[i])
+		id := fmt.Sprintf("%d-%d", names[i], i)
 		t.add(newPoint([]byte(id), []byte(meta(rng, i))), record.AppendVector(nil, f.vector(rng, i)))
 	}
 	r := &Reader{table: t, name: "test", offset: readAt, filters: filter.NewIndex(), index: &index{}}
@@ -62,12 +64,20 @@ func (f *fixture) reader(tb testing.TB, seed uint64) *Reader {
 	return r
 }
 
-// metaOf gives rows values that 1 %, 10 %, 50 % and so on of them share.
+// rowOf returns the row of a fixture's point.
+func rowOf(r *Reader, id string) (row uint32, ok bool) {
+	_, number, _ := strings.Cut(id, "-")
+	n, err := strconv.Atoi(number)
+	return uint32(n), err == nil && n < int(r.rows) && r.point(uint32(n)).id == id
+}
+
+// metaOf gives rows values that 1 %, 10 %, 50 % and so on of them share, and
+// the number of their cluster.
 func metaOf(rng *rand.Rand, row int) string {
 	if row%17 == 0 {
 		return ""
 	}
-	return fmt.Sprintf(`{"n":%d,"p":%d,"g":{"a":%d}}`, row, rng.IntN(1000), rng.IntN(5))
+	return fmt.Sprintf(`{"n":%d,"p":%d,"g":{"a":%d},"c":%d}`, row, rng.IntN(1000), rng.IntN(5), row%centres)
 }
 
 // index builds the fixture's graphs and codes.
@@ -110,16 +120,18 @@ func (f *fixture) index(tb testing.TB, r *Reader) {
 	}
 }
 
-// plainSearch answers a query as plainly as can be: every row is compared, and all
-// are sorted. Its sums have the order that kernel.DotExact promises.
-func plainSearch(r *Reader, q *Query) []Hit {
+// plainSearch answers a query as plainly as can be.
+func plainSearch(r *Reader, q *Query) []Hit { return answer(plainOrder(r, q.Vector), q) }
+
+// plainOrder compares every point that lives with a vector, and sorts them. Its
+// sums have the order that kernel.DotExact promises.
+func plainOrder(r *Reader, vector []float32) []Hit {
 	var all []Hit
 	for row := range r.rows {
-		p := r.point(row)
-		if died := r.diedAt(row); died != 0 && died <= r.offset || !q.Filter.MatchString(p.meta) {
-			continue
+		if died := r.diedAt(row); died == 0 || died > r.offset {
+			p := r.point(row)
+			all = append(all, Hit{ID: p.id, Score: plainScore(r.metric, vector, r.values(row)), Meta: p.meta})
 		}
-		all = append(all, Hit{ID: p.id, Score: plainScore(r.metric, q.Vector, r.values(row)), Meta: p.meta})
 	}
 	slices.SortFunc(all, func(a, b Hit) int {
 		switch {
@@ -130,18 +142,32 @@ func plainSearch(r *Reader, q *Query) []Hit {
 		}
 		return strings.Compare(a.ID, b.ID)
 	})
-	if q.GroupBy != "" {
-		sizes := map[string]int{}
-		all = slices.DeleteFunc(all, func(h Hit) bool {
+	return all
+}
+
+// answer takes the hits of a query from all points in its order.
+func answer(order []Hit, q *Query) []Hit {
+	var hits []Hit
+	sizes := map[string]int{}
+	for _, h := range order {
+		if len(hits) == q.K {
+			break
+		}
+		if !q.Filter.MatchString(h.Meta) {
+			continue
+		}
+		if q.GroupBy != "" {
 			group, ok := filter.Lookup(h.Meta, q.GroupBy)
 			if !ok {
 				group = "null"
 			}
-			sizes[group]++
-			return sizes[group] > q.GroupLimit
-		})
+			if sizes[group]++; sizes[group] > q.GroupLimit {
+				continue
+			}
+		}
+		hits = append(hits, h)
 	}
-	return all[:min(len(all), q.K)]
+	return hits
 }
 
 func plainScore(metric record.Metric, a, b []float32) float64 {
@@ -205,6 +231,11 @@ func nearTies(dim int) func(*rand.Rand, int) []float32 {
 	}
 }
 
+// zero gives rows of no length.
+func zero(dim int) func(*rand.Rand, int) []float32 {
+	return func(*rand.Rand, int) []float32 { return make([]float32, dim) }
+}
+
 // wild gives rows of all magnitudes that a float32 has, some of them in one
 // vector, and zeros.
 func wild(dim int) func(*rand.Rand, int) []float32 {
@@ -222,21 +253,43 @@ func wild(dim int) func(*rand.Rand, int) []float32 {
 	}
 }
 
-// clustered gives rows around a number of centres of unequal size. The
-// cluster of a row is row % of, of fifty.
-func clustered(dim, of int) func(*rand.Rand, int) []float32 {
+// centres is how many clusters there are.
+const centres = 50
+
+// clustered gives rows around some centres. The cluster of a row is row %
+// centres.
+func clustered(dim int) func(*rand.Rand, int) []float32 {
 	rng := rand.New(rand.NewPCG(3, 3))
-	centres := make([][]float32, of)
-	for i := range centres {
-		centres[i] = draw(rng, dim)
+	var around [centres][]float32
+	for i := range around {
+		around[i] = draw(rng, dim)
 	}
 	return func(rng *rand.Rand, row int) []float32 {
 		v := draw(rng, dim)
-		for j, x := range centres[row%of] {
+		for j, x := range around[row%centres] {
 			v[j] = v[j]*0.6 + x
 		}
 		return v
 	}
+}
+
+// walked is a collection with a graph that is large enough to be walked over,
+// also where half of it matches a filter.
+var walked = fixture{metric: record.Cosine, dim: 64, rows: 12000, vector: clustered(64), graphs: []int{12000}, dead: 0.1, effort: 40}
+
+var walkedReader struct {
+	once sync.Once
+	r    *Reader
+}
+
+// openWalked returns it, built once for all tests.
+func openWalked(tb testing.TB) *Reader {
+	tb.Helper()
+	if testing.Short() {
+		tb.Skip("building a large graph")
+	}
+	walkedReader.once.Do(func() { walkedReader.r = walked.reader(tb, 5) })
+	return walkedReader.r
 }
 
 func parseFilter(tb testing.TB, text string) *filter.Filter {
