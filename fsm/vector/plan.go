@@ -1,6 +1,9 @@
 package vector
 
-import "github.com/kissvdb/kissvdb/fsm/vector/hnsw"
+import (
+	"github.com/kissvdb/kissvdb/fsm/record"
+	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
+)
 
 // How a search goes depends on how many rows match, and on what each way
 // costs. The costs are in nanoseconds. They were measured with 100,000 rows of
@@ -92,6 +95,11 @@ func (s *search) share() float64 {
 // matches is best compared by its codes.
 func (s *search) plan(nodes, k int) []hnsw.Search {
 	s.walks = s.walks[:0]
+	if s.matches != nil && s.reader.metric == record.Dot {
+		// By inner product everybody's neighbours are the long vectors: a graph
+		// hardly leads to the short ones, of which the matches may be.
+		return nil
+	}
 	share := s.share()
 	ef, least := s.ef(k), s.least(k)
 	steps := max(float64(ef), float64(least)/share)
