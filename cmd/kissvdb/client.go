@@ -67,6 +67,7 @@ func (c *client) call(ctx context.Context, method, url string) (status int, answ
 	if err != nil {
 		return 0, nil, err
 	}
+	request.Close = true // a verb asks once; a connection kept would only be found closed
 	if c.key != "" {
 		request.Header.Set("Authorization", "Bearer "+string(c.key))
 	}
