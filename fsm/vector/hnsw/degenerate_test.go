@@ -26,12 +26,14 @@ func sortedByCluster(count int) *world {
 	sorted := cosineWorld(12, count, 16)
 	order := rowNumbers(0, count)
 	slices.SortFunc(order, func(x, y uint32) int { return cmp.Compare(sorted.cluster[x], sorted.cluster[y]) })
-	return flat(count, 16, func(row int, vector []float32) {
+	w := flat(count, 16, func(row int, vector []float32) {
 		scale := sorted.base.Scale(order[row])
 		for j := range vector {
 			vector[j] = sorted.base.at(int(order[row]))[j] * scale
 		}
 	})
+	w.queries = sorted.queries
+	return w
 }
 
 // TestDegenerate builds graphs over rows that are hard for one: every row is

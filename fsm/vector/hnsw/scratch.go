@@ -16,6 +16,9 @@ const (
 	// scored than one by one, which finds a little more, too.
 	beam = 4
 
+	// doors is how many nodes a search of the lowest layer starts from.
+	doors = 8
+
 	// batch is how many nodes are scored at a time, at most.
 	batch = beam * maxWidth
 )
@@ -23,9 +26,10 @@ const (
 // scratch is what one walk needs to remember.
 type scratch struct {
 	query sq8.Query
-	pool  pool // where the walk goes
 
+	pool     pool // where the walk goes
 	admitted pool // what a walk under a filter has found
+	doors    [doors]uint32
 
 	marks   []uint8 // epoch in which a position was met last
 	epoch   uint8

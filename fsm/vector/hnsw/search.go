@@ -32,12 +32,12 @@ func (g *Graph) Search(s *Search, dst []Candidate) (found []Candidate, done bool
 	sc := g.scratch.Get().(*scratch)
 	defer g.scratch.Put(sc)
 	g.quantizer.Query(&sc.query, s.Vector)
-	start := g.descend(sc, 0)
+	from := g.enter(sc)
 	if s.Admit == nil && s.Budget == 0 && g.every && g.twins == nil {
-		g.walk(sc, g.layers[0], start, s.Ef)
+		g.walk(sc, g.layers[0], from, s.Ef)
 		return g.candidates(sc, &sc.pool, dst), true
 	}
-	done = g.sweep(sc, s, start)
+	done = g.sweep(sc, s, from)
 	return g.candidates(sc, &sc.admitted, dst), done
 }
 
@@ -63,13 +63,13 @@ const (
 // sweep walks over all nodes of the lowest layer and keeps those whose rows are
 // admitted. It ends when there are s.Ef of them and the best that is left to
 // expand is worse than all of them. It reports false when it gave up.
-func (g *Graph) sweep(sc *scratch, s *Search, start uint32) (done bool) {
+func (g *Graph) sweep(sc *scratch, s *Search, from []uint32) (done bool) {
 	l := g.layers[0]
 	sc.forget(l.count())
 	sc.pool.reset(s.width())
 	sc.admitted.reset(s.Ef)
 	scored, admitted, judge := 0, 0, s.judge()
-	positions, ok := sc.positions[:sc.meet([]uint32{start}, 0)], true
+	positions, ok := sc.positions[:sc.meet(from, 0)], true
 	for ok {
 		if s.Budget > 0 {
 			positions = positions[:min(len(positions), s.Budget-scored)]

@@ -10,7 +10,7 @@ import (
 // selector chooses the links of one node after another among candidates: a
 // candidate becomes a link unless it is nearer to a better link than to the
 // node itself, so that links lead to all sides (Malkov and Yashunin, algorithm
-// 4). Products are those of the rows, not of codes.
+// 4, with pruned connections kept). Products are those of the rows, not of codes.
 type selector struct {
 	b          *builder
 	layer      *layer
@@ -47,10 +47,27 @@ func (s *selector) add(position uint32, kept bool) {
 	s.candidates = append(s.candidates, choice{position: position, node: s.layer.node(position), kept: kept})
 }
 
-// choose returns at most limit of the candidates, best first. They are taken in
-// blocks of some size; those of a block must be better than later ones. The
+// choose returns at most limit of the candidates, best first. If there are fewer
+// than least, the best of those ruled out follow: rows of very unequal lengths
+// rule nearly everything out. The first kept were chosen. Candidates are taken
+// in blocks of some size; those of a block must be better than later ones. The
 // result is valid until the next start.
-func (s *selector) choose(limit, block int) []choice {
+func (s *selector) choose(limit, least, block int) (links []choice, kept int) {
+	s.sift(limit, block)
+	kept = len(s.chosen)
+	for _, c := range s.candidates {
+		if len(s.chosen) >= least {
+			break
+		}
+		if c.out {
+			s.chosen = append(s.chosen, c)
+		}
+	}
+	return s.chosen, kept
+}
+
+// sift chooses at most limit of the candidates.
+func (s *selector) sift(limit, block int) {
 	for block := range slices.Chunk(s.candidates, max(1, block)) {
 		s.measure(block)
 		for i := range s.chosen {
@@ -62,12 +79,11 @@ func (s *selector) choose(limit, block int) []choice {
 			}
 			s.chosen = append(s.chosen, block[i])
 			if len(s.chosen) == limit {
-				return s.chosen
+				return
 			}
 			s.test(&block[i], block[i+1:])
 		}
 	}
-	return s.chosen
 }
 
 // measure computes the products of a block with the node and sorts it.

@@ -49,13 +49,28 @@ func (g *Graph) climb(s *scratch, l *layer, position uint32) uint32 {
 	}
 }
 
+// enter returns the nodes from which a search of the lowest layer starts: the
+// best few of the layer above. One alone may be on the wrong side of a gap.
+func (g *Graph) enter(s *scratch) []uint32 {
+	if len(g.layers) == 1 {
+		return append(s.doors[:0], g.entry)
+	}
+	l := g.layers[1]
+	g.walk(s, l, []uint32{g.descend(s, 1)}, doors)
+	nodes := s.doors[:0]
+	for _, e := range s.pool.entries {
+		nodes = append(nodes, l.nodes[positionOf(e)])
+	}
+	return nodes
+}
+
 // walk fills the pool with the best ef positions of a layer that it finds from
-// start: it expands the best ones whose neighbours it has not seen, until there
+// some: it expands the best ones whose neighbours it has not seen, until there
 // are none among the best ef.
-func (g *Graph) walk(s *scratch, l *layer, start uint32, ef int) {
+func (g *Graph) walk(s *scratch, l *layer, from []uint32, ef int) {
 	s.forget(l.count())
 	s.pool.reset(ef)
-	positions, ok := s.positions[:s.meet([]uint32{start}, 0)], true
+	positions, ok := s.positions[:s.meet(from, 0)], true
 	for ok {
 		s.pool.offer(positions, g.score(s, l, positions))
 		positions, ok = s.next(l, math.MinInt32)

@@ -33,7 +33,7 @@ func (w *worker) place(it item) {
 			at = l.below[g.climb(s, l, at)]
 			continue
 		}
-		g.walk(s, l, at, g.params.EfConstruction)
+		g.walk(s, l, []uint32{at}, g.params.EfConstruction)
 		at = positionOf(s.pool.entries[0])
 		w.meetPeers(i, own)
 		w.link(i, own, it.node)
@@ -62,12 +62,13 @@ func (w *worker) link(i int, own, node uint32) {
 		sel.add(positionOf(e), false)
 	}
 	list := l.list(own)
-	chosen := sel.choose(w.b.graph.params.M, blockSize)
-	for at, c := range chosen {
+	m := w.b.graph.params.M
+	links, kept := sel.choose(m, m, blockSize)
+	for at, c := range links {
 		list[at] = c.position
 		w.edges[i] = append(w.edges[i], uint64(c.position)<<32|uint64(own))
 	}
-	l.kept[own] = uint8(len(chosen))
+	l.kept[own] = uint8(kept)
 }
 
 // linkBack adds links that start at one position. If there is no room for them
@@ -92,10 +93,11 @@ func (w *worker) linkBack(l *layer, edges []uint64) {
 	for _, edge := range edges {
 		sel.add(uint32(edge), false)
 	}
-	chosen := sel.choose(l.width, len(sel.candidates))
+	// Some room is left, so that not every further link makes them compete.
+	chosen, kept := sel.choose(l.width, l.width*3/4, len(sel.candidates))
 	for i, c := range chosen {
 		list[i] = c.position
 	}
 	fill(list[len(chosen):], None)
-	l.kept[from] = uint8(len(chosen))
+	l.kept[from] = uint8(kept)
 }
