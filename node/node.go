@@ -35,7 +35,8 @@ type Node struct {
 	failure atomic.Pointer[error]               // why the node stopped applying; nil while it works
 	fatal   chan error
 
-	vacuumed chan struct{} // one place: files were replaced that snapshots still hold
+	vacuumed chan struct{} // one place each: files were replaced that snapshots still hold,
+	saved    chan struct{} // or a graph was saved
 
 	cancel context.CancelFunc
 	loops  sync.WaitGroup
@@ -55,6 +56,7 @@ func Open(cfg Config) (*Node, error) {
 		fatal: make(chan error, 1),
 
 		vacuumed: make(chan struct{}, 1),
+		saved:    make(chan struct{}, 1),
 	}
 	n.State = &State{n: n}
 	n.Vectors = &Vectors{n: n}
@@ -68,6 +70,7 @@ func Open(cfg Config) (*Node, error) {
 	if n.dir != nil {
 		n.loops.Go(func() { n.watchDisk(ctx) })
 		n.loops.Go(func() { n.trim(ctx) })
+		n.loops.Go(func() { n.snapshotGraphs(ctx) })
 	}
 	return n, nil
 }
@@ -85,7 +88,7 @@ func (n *Node) open() (err error) {
 	}
 	n.disk.measure()
 	vectors := cfg.Vectors
-	vectors.Vacuumed, vectors.Room = n.noteVacuum, n.disk.room
+	vectors.Vacuumed, vectors.Saved, vectors.Room = note(n.vacuumed), note(n.saved), n.disk.room
 	n.fsm, err = fsm.Open(fsm.Config{
 		Dir:     cfg.Dir,
 		Wall:    n.wall,

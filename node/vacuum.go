@@ -26,7 +26,7 @@ func (n *Node) trim(ctx context.Context) {
 		if err := n.replica.Trim(ctx); err != nil && ctx.Err() == nil {
 			// Such as: a change of the members is not applied yet.
 			n.log.Warn("the room of a vacuumed collection is not given back yet", "error", err)
-			n.noteVacuum()
+			note(n.vacuumed)()
 		}
 		select {
 		case <-ctx.Done():
@@ -36,11 +36,38 @@ func (n *Node) trim(ctx context.Context) {
 	}
 }
 
-// noteVacuum wakes trim. It never blocks.
-func (n *Node) noteVacuum() {
-	select {
-	case n.vacuumed <- struct{}{}:
-	default:
+// snapshotPause is the least time between two snapshots that are taken for
+// the sake of new graphs.
+const snapshotPause = 30 * time.Second
+
+// snapshotGraphs takes a snapshot after graphs were saved, though it is not
+// due yet: a start then loads the points instead of applying them again. The
+// points are not copied for it.
+func (n *Node) snapshotGraphs(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.saved:
+		}
+		if err := n.replica.Snapshot(ctx); err != nil && ctx.Err() == nil {
+			n.log.Info("no snapshot of new graphs", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(snapshotPause):
+		}
+	}
+}
+
+// note returns a function that wakes who waits for c. It never blocks.
+func note(c chan<- struct{}) func() {
+	return func() {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -83,6 +83,7 @@ func (k *keeper) buildNext(c *collection) (again bool, err error) {
 		// The graph serves all the same, and is built again after a restart.
 		return true, fmt.Errorf("save: %w", err)
 	}
+	k.s.cfg.Saved()
 	return true, nil
 }
 

@@ -19,6 +19,10 @@ type Config struct {
 	// Room is asked before a file of so many bytes is written that could be done
 	// without for now; an error refuses it. nil = there is room.
 	Room func(bytes int64) error
+	// Saved is called after a graph was written to disk: a snapshot taken now
+	// lets a start load the points that are in it. It must not block. nil =
+	// nobody wants to know.
+	Saved func()
 	// Vacuumed is called after a collection's file was replaced by a shorter
 	// one. It must not block. nil = nobody wants to know.
 	Vacuumed func()
@@ -65,6 +69,9 @@ func Open(cfg Config) (*Store, error) {
 	}
 	if cfg.Room == nil {
 		cfg.Room = func(int64) error { return nil }
+	}
+	if cfg.Saved == nil {
+		cfg.Saved = func() {}
 	}
 	if cfg.Vacuumed == nil {
 		cfg.Vacuumed = func() {}
