@@ -39,7 +39,7 @@ func (s *search) poolGraph(ctx context.Context, g *hnsw.Graph, k int) error {
 		}
 		found, done := g.Search(&walks[i], s.found[:0])
 		s.found = found
-		if done && len(found) >= min(s.least(k), walks[i].Ef) {
+		if done && len(found) >= s.least(k) {
 			s.poolFound()
 			return nil
 		}

@@ -1,6 +1,8 @@
 package vector
 
 import (
+	"math"
+
 	"github.com/kissvdb/kissvdb/fsm/record"
 	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
 )
@@ -35,21 +37,17 @@ const (
 
 	// defaultEf is how wide a walk over a graph is, at least.
 	defaultEf = 96
-	// spare is how many candidates more than k a walk with a filter has to find
-	// at least, and one in every spread candidates that it keeps.
-	spare  = 6
-	spread = 4
+	// spare is how many candidates more than k a walk has to find.
+	spare = 6
 
-	// patience is how often as many steps as expected a walk with a filter may
-	// take; one in a hundred takes more where the filter has nothing to do with
-	// the vectors. Where it has, a longer one is among rows that do not match,
-	// and what it finds is not reliable. One wider times as wide is, and worth
-	// a try if comparing all that matches costs worth times as much.
-	patience = 2
-	wider    = 4
-	worth    = 8
-	// rowsPerStep is how many rows a step compares, about.
-	rowsPerStep = 13
+	// patience is how often as many rows as expected a walk with a filter may
+	// compare. One that needs more is among rows that do not match; one wider
+	// times as wide is worth a try if comparing all that matches costs worth
+	// times as much.
+	patience    = 2
+	wider       = 4
+	worth       = 8
+	rowsPerStep = 13 // that a step of a walk compares, about
 )
 
 // way is how the rows that match are compared.
@@ -101,18 +99,16 @@ func (s *search) plan(nodes, k int) []hnsw.Search {
 		return nil
 	}
 	share := s.share()
-	ef, least := s.ef(k), s.least(k)
-	steps := max(float64(ef), float64(least)/share)
+	walk := hnsw.Search{Vector: s.unit, Ef: s.ef(k), Admit: s.admission()}
+	steps := float64(walk.Ef) / math.Sqrt(share)
 	scan := s.codeCost(share * float64(nodes))
 	if scan < s.walkCost(steps) {
 		return nil
 	}
-	walk := hnsw.Search{Vector: s.unit, Ef: ef, Admit: s.admission()}
 	if walk.Admit == nil {
 		s.walks = append(s.walks, walk)
 		return s.walks
 	}
-	walk.Ef = max(least, int(share*float64(ef)))
 	first, second := walk, walk
 	first.Share, first.Budget = share, int(patience*steps*rowsPerStep)
 	s.walks = append(s.walks, first)
@@ -124,11 +120,8 @@ func (s *search) plan(nodes, k int) []hnsw.Search {
 	return s.walks
 }
 
-// least returns how many candidates that match a walk for k hits has to find.
-func (s *search) least(k int) int {
-	ef := s.ef(k)
-	return min(max(k+spare, ef/spread), ef)
-}
+// least returns how many candidates a walk for k hits has to find.
+func (s *search) least(k int) int { return min(k+spare, s.ef(k)) }
 
 // anyDead tells whether some rows are dead at the reader's offset.
 func (s *search) anyDead() bool { return s.reader.live < uint64(s.reader.rows) }
