@@ -232,7 +232,16 @@ func (x *Restore) loadLocal(one *restored) error {
 	}
 	nf := newFile(f, one.header, one.size)
 	one.data = newData(one.c.dim, one.c.metric, nf)
-	if err := one.read(f); err != nil {
+	most := one.size / int64(frameHead+4*one.c.dim) // whatever the snapshot says
+	one.data.ids = make(map[string]uint32, min(one.live, uint64(most)))
+	graphs := make(chan struct{})
+	go func() { // beside the points
+		defer close(graphs)
+		x.s.loadGraphs(one.c, one.data)
+	}()
+	err = one.read(f)
+	<-graphs
+	if err != nil {
 		one.data = nil
 		return errors.Join(err, f.Close())
 	}
@@ -241,7 +250,6 @@ func (x *Restore) loadLocal(one *restored) error {
 		return errors.Join(err, f.Close())
 	}
 	one.local = true
-	x.s.loadGraphs(one.c, one.data)
 	return nil
 }
 
