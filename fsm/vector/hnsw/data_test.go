@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/kissvdb/kissvdb/fsm/vector/memory"
 )
 
 // table is rows of vectors of one length.
@@ -19,7 +21,7 @@ type table struct {
 
 func newTable(count, dim int) *table {
 	stride := padded(dim)
-	return &table{dim: dim, stride: stride, values: make([]float32, count*stride)}
+	return &table{dim: dim, stride: stride, values: memory.Make[float32](count * stride)}
 }
 
 func (t *table) Len() int { return len(t.values) / t.stride }
