@@ -107,10 +107,11 @@ func (b *builder) parallel(count, size int, piece func(w *worker, start, end int
 		}
 	}
 	switch n := min(len(b.crew), (count+size-1)/size); {
-	case n <= 1:
-		run(0)
+	case n == 0:
 	case b.workers.Run != nil:
 		b.workers.Run(n, run)
+	case n == 1:
+		run(0)
 	default:
 		var wg sync.WaitGroup
 		for number := range n {

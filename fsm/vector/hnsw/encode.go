@@ -125,23 +125,20 @@ func (b *builder) train() *sq8.Quantizer {
 	return sq8.Train(p.Dim, p.Clip, vectors, scales)
 }
 
-// dropMisfits removes those new nodes whose rows have become outliers. Old ones
-// stay, for walking over.
+// dropMisfits removes those new nodes whose rows have become outliers: the last
+// ones take their places. Old nodes stay, for walking over.
 func (b *builder) dropMisfits() {
-	g, stride := b.graph, b.graph.quantizer.Stride()
-	kept := b.prev.Len()
-	for node := kept; node < g.Len(); node++ {
-		if g.rows[node] == None {
-			continue
+	g := b.graph
+	count := g.Len()
+	for node := b.prev.Len(); node < count; node++ {
+		for count > node && g.rows[node] == None {
+			count--
+			g.rows[node], b.vectors[node], b.scales[node] = g.rows[count], b.vectors[count], b.scales[count]
+			copy(g.code(uint32(node)), g.code(uint32(count)))
 		}
-		if kept < node {
-			g.rows[kept], b.vectors[kept], b.scales[kept] = g.rows[node], b.vectors[node], b.scales[node]
-			copy(g.codes[kept*stride:], g.code(uint32(node)))
-		}
-		kept++
 	}
-	g.rows, g.codes = g.rows[:kept], g.codes[:kept*stride]
-	b.vectors, b.scales = b.vectors[:kept], b.scales[:kept]
+	g.rows, g.codes = g.rows[:count], g.codes[:count*g.quantizer.Stride()]
+	b.vectors, b.scales = b.vectors[:count], b.scales[:count]
 }
 
 // padded returns how many values a row of float32 has.

@@ -171,6 +171,30 @@ func testBudget(t *testing.T, w *world, g *Graph) {
 	}
 }
 
+// TestSearchAllocates checks that searches leave nothing to the garbage
+// collector.
+func TestSearchAllocates(t *testing.T) {
+	w := cosineWorld(11, 1000, 24)
+	g := w.build(t)
+	nodes := rowNumbers(0, g.Len())
+	admit := func(row uint32) bool { return row%2 == 0 }
+	found := make([]Candidate, 0, 100)
+	for name, search := range map[string]func(){
+		"plain":    func() { g.Search(&Search{Vector: w.queries.at(0), Ef: 20}, found) },
+		"filtered": func() { g.Search(&Search{Vector: w.queries.at(0), Ef: 20, Admit: admit, Share: .5}, found) },
+		"scan":     func() { g.Scan(w.queries.at(0), nodes, 20, found) },
+		"scan all": func() { g.ScanAll(w.queries.at(0), admit, 20, found) },
+	} {
+		least := math.Inf(1) // a pool forgets now and then, on purpose under the race detector
+		for range 50 {
+			least = min(least, testing.AllocsPerRun(1, search))
+		}
+		if least > 0 {
+			t.Errorf("%s: %g allocations", name, least)
+		}
+	}
+}
+
 // testConcurrent searches from several goroutines: they find what one finds.
 func testConcurrent(t *testing.T, w *world, g *Graph) {
 	search := func(i int) []Candidate {
