@@ -6,8 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// Params are how a graph is built. Those of a graph that is extended must be
-// its own.
+// Params are how a graph is built. A graph that is extended keeps its own.
 type Params struct {
 	Dim            int  // of the vectors
 	Clip           bool // the vectors have one length, or none at all: values far out of range may be cut, and there are no outliers
@@ -40,8 +39,8 @@ type Workers struct {
 }
 
 // Build returns a graph over the nodes of prev, nil for none, and rows, which
-// are added; each is there once, and not in prev. prev is not changed, it may
-// go on serving. The only error is that ctx is done.
+// are added; each is there once, and not in prev, which has the same dimension.
+// prev is not changed, it may go on serving. The only error is that ctx is done.
 //
 // For equal input the graph is the same whatever workers there are, on machines
 // whose float32 products are the same.

@@ -4,7 +4,13 @@
 // "Efficient and robust approximate nearest neighbor search using Hierarchical
 // Navigable Small World graphs", TPAMI 2020, arXiv 1603.09320) over vectors in
 // one byte per dimension. What it finds is a short list of candidates, which
-// the caller compares exactly.
+// the caller compares exactly. With very few dimensions many rows have the same
+// code, and a scan of the rows is the better way.
+//
+// It differs from the paper in how it is built: nodes are inserted in batches,
+// each against the graph as it was before, so that several goroutines build the
+// same graph as one, without locks; and rows of equal codes are one node to a
+// walk.
 package hnsw
 
 import (

@@ -9,8 +9,8 @@ type layer struct {
 	width int      // most links of a node
 	lists []uint32 // count x width positions; a list ends at None or its width
 
-	// kept is how many links at the front of each list were chosen by select,
-	// best first: they are known to be apart from one another.
+	// kept is how many links at the front of each list were chosen because they
+	// lead to different sides; each is known to be apart from those before it.
 	kept []uint8
 
 	nodes []uint32 // node of each position; nil in the lowest layer
