@@ -14,10 +14,11 @@ import (
 	"github.com/kissvdb/kissvdb/fsm/vector/kernel"
 )
 
-var benchSets = []string{"glove100", "synth384"}
+var benchSets = []string{"glove100", "synth384", "synth768"}
 
 var efs = map[string][]int{
 	"glove100": {64, 88, 96, 100, 104, 112, 128, 192, 256, 288, 304, 320, 352, 384, 448},
+	"synth768": {10, 12, 14, 16, 20, 24, 28, 32, 48},
 	"synth384": {10, 11, 12, 13, 14, 16, 20, 24, 26, 28, 30, 32, 40, 48, 64, 96},
 }
 
