@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"slices"
+
+	"github.com/kissvdb/kissvdb/fsm/durable"
 )
 
 // errHurry ends a background job because someone else needs the files.
@@ -118,7 +120,7 @@ func (l *Log) seal(seg *segment) error {
 
 func (l *Log) writeSealed(seg *segment, path string) (*segment, error) {
 	var sealed *segment
-	err := writeFile(path, func(w io.Writer) (err error) {
+	err := durable.Write(path, func(w io.Writer) (err error) {
 		sealed, err = l.copySealed(w, seg, seg.last, l.interrupted)
 		if err == nil && sealed.end != seg.end {
 			err = corruptf("hash chain at offset %d", seg.last)

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/kissvdb/kissvdb/fsm/durable"
 )
 
 // recover brings the log to what its directory holds: the longest run of
@@ -54,7 +56,7 @@ func cleanDir(dir string) ([]uint64, error) {
 			numbers = append(numbers, number)
 			continue
 		}
-		if strings.HasPrefix(name, "events-") && strings.HasSuffix(name, ".tmp") {
+		if strings.HasPrefix(name, "events-") && strings.HasSuffix(name, durable.Tmp) {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil {
 				return nil, err
 			}

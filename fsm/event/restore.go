@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kissvdb/kissvdb/fsm/durable"
 )
 
 const (
@@ -93,7 +95,7 @@ func (s *Staged) readFiles(r io.Reader, m *manifest) error {
 func (s *Staged) readFile(dir string, number uint64, body io.Reader, want manifestSegment) (*segment, error) {
 	path := sealedPath(dir, number)
 	var size int64
-	err := writeFile(path, func(w io.Writer) (err error) {
+	err := durable.Write(path, func(w io.Writer) (err error) {
 		size, err = io.Copy(w, body)
 		return err
 	})
@@ -155,7 +157,7 @@ func (s *Staged) stageActive(dir string) (err error) {
 			return err
 		}
 		s.segs = append(s.segs, active)
-		return errors.Join(s.file.Sync(), syncDir(dir))
+		return errors.Join(s.file.Sync(), durable.SyncDir(dir))
 	}
 	n := len(s.segs) - 1
 	active, err := s.log.unseal(s.segs[n], s.head, number, dir)
@@ -169,7 +171,7 @@ func (s *Staged) stageActive(dir string) (err error) {
 	if s.file, err = openEnd(active.path, active.size); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // readMemory builds a ring of the newest events. All segments pass through
@@ -244,7 +246,7 @@ func (s *Staged) move() error {
 	if err := os.Rename(filepath.Join(l.cfg.Dir, stageName), restored); err != nil {
 		return err
 	}
-	if err := syncDir(l.cfg.Dir); err != nil {
+	if err := durable.SyncDir(l.cfg.Dir); err != nil {
 		return err
 	}
 	if err := moveFiles(restored, l.cfg.Dir); err != nil {
@@ -320,5 +322,5 @@ func moveFiles(from, to string) error {
 			return err
 		}
 	}
-	return errors.Join(syncDir(to), syncDir(from))
+	return errors.Join(durable.SyncDir(to), durable.SyncDir(from))
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"sort"
+
+	"github.com/kissvdb/kissvdb/fsm/durable"
 )
 
 // Covers reports whether the log holds the event at offset, with this hash
@@ -197,7 +199,7 @@ func (l *Log) unseal(seg *segment, offset, number uint64, dir string) (*segment,
 		number: number, path: rawPath(dir, number), first: seg.first, chain: seg.chain,
 		last: offset, size: headerSize, index: newSparseIndex(seg.first),
 	}
-	err = writeFile(raw.path, func(w io.Writer) error {
+	err = durable.Write(raw.path, func(w io.Writer) error {
 		if _, err := w.Write(appendHeader(nil, rawMagic, seg.first, seg.chain)); err != nil {
 			return err
 		}

@@ -67,6 +67,9 @@ func (s *Store) createData(col *collection) error {
 		return err
 	}
 	s.loadGraphs(col, d)
+	if err := s.removeLeftovers(col, d); err != nil {
+		return err
+	}
 	col.data.Store(d)
 	return col.writeManifest(col.dir, d)
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/kissvdb/kissvdb/fsm/record"
@@ -116,6 +117,42 @@ func damaged(t *testing.T, s *snapshot, dir, name string, content []byte, want s
 	}
 	if err := b.s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLeftovers has a start remove what a crash has left of a vacuum and of a
+// graph.
+func TestLeftovers(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(8, 1))
+	dir := t.TempDir()
+	cfg := Config{Dir: dir, Graph: 100, Workers: 1}
+	b := newBed(t, cfg)
+	b.create("c", 5, record.Cosine)
+	b.put("c", points(rnd, 0, 300, 5)...)
+	b.build("c")
+	s, graph := b.snapshot(), b.snapshotGraphs("c")[0].Name
+	if err := b.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{newFilePrefix + "7", "graph-000009.hnsw", "manifest.json.123.tmp"} {
+		if err := os.WriteFile(filepath.Join(dir, "c", name), []byte("half of it"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b = newBed(t, cfg)
+	if !b.restore(s) {
+		t.Error("the store's own files were not enough")
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if want := []string{graph, manifestName, fileName}; !slices.Equal(names, want) {
+		t.Errorf("there are %v, want %v", names, want)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/kissvdb/kissvdb/fsm/durable"
 	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
 )
 
@@ -59,7 +60,7 @@ func (g graphFile) number() (n int) {
 // writeManifest writes the manifest of new data that has no maintenance yet
 // into dir, durably.
 func (c *collection) writeManifest(dir string, d *data) error {
-	return writeFile(dir, manifestName, c.manifest(d).write, func(rename func() error) error { return rename() })
+	return durable.Write(filepath.Join(dir, manifestName), c.manifest(d).write)
 }
 
 // manifest describes the data's graphs.
@@ -122,6 +123,29 @@ func (s *Store) loadGraphs(c *collection, d *data) {
 	d.useGraphs(graphs, m.Graphs, m.Covered)
 }
 
+// removeLeftovers removes what a crash has left in the collection's folder:
+// files that were not whole yet, and graphs that no manifest names. Of who has
+// just opened the data.
+func (s *Store) removeLeftovers(c *collection, d *data) error {
+	entries, err := os.ReadDir(c.dir)
+	if err != nil {
+		return err
+	}
+	kept := map[string]bool{fileName: true, manifestName: true}
+	for _, g := range d.graphs {
+		kept[g.Name] = true
+	}
+	for _, e := range entries {
+		if kept[e.Name()] {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(c.dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // useGraphs makes graphs the index of data that nobody else uses yet.
 func (d *data) useGraphs(graphs []*hnsw.Graph, files []graphFile, covered uint32) {
 	if len(graphs) == 0 {
@@ -154,35 +178,4 @@ func decodeGraph(r io.Reader, size int64, dim int, covered uint32) (*hnsw.Graph,
 		return nil, corrupt("graph of %d dimensions where %d are due", g.Quantizer().Dim(), dim)
 	}
 	return g, nil
-}
-
-// writeFile makes the file of that name in dir with what fill writes. It is
-// there whole and durable, or not at all. commit calls rename, which puts it
-// there, unless it must not be any more.
-func writeFile(dir, name string, fill func(io.Writer) error, commit func(rename func() error) error) error {
-	f, err := os.CreateTemp(dir, name+".*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // after a success there is nothing to remove
-	err = fill(f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := commit(func() error { return os.Rename(f.Name(), filepath.Join(dir, name)) }); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// syncDir makes the names in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kissvdb/kissvdb/fsm/durable"
 	"github.com/kissvdb/kissvdb/fsm/record"
 	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
 )
@@ -241,11 +242,13 @@ func (x *Restore) loadLocal(one *restored) error {
 	}()
 	err = one.read(f)
 	<-graphs
-	if err != nil {
-		one.data = nil
-		return errors.Join(err, f.Close())
+	if err == nil {
+		err = f.Truncate(one.size)
 	}
-	if err := f.Truncate(one.size); err != nil {
+	if err == nil {
+		err = x.s.removeLeftovers(one.c, one.data)
+	}
+	if err != nil {
 		one.data = nil
 		return errors.Join(err, f.Close())
 	}
@@ -353,9 +356,9 @@ func (x *Restore) readGraph(one *restored, file graphFile, r io.Reader) (*hnsw.G
 		err := read(limited)
 		return g, err
 	}
-	err := writeFile(one.stage, file.Name, func(w io.Writer) error {
+	err := durable.Write(filepath.Join(one.stage, file.Name), func(w io.Writer) error {
 		return read(io.TeeReader(limited, w))
-	}, func(rename func() error) error { return rename() })
+	})
 	return g, err
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/kissvdb/kissvdb/fsm/durable"
 )
 
 // Commit puts the restored collections in the place of the store's. The caller
@@ -75,7 +77,7 @@ func (x *Restore) move() error {
 	if err := os.RemoveAll(x.s.dirOf(restoreDir)); err != nil {
 		return err
 	}
-	return syncDir(x.s.cfg.Dir)
+	return durable.SyncDir(x.s.cfg.Dir)
 }
 
 // Discard gives the restore up. The store is as it was, but that files of a

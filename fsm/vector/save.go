@@ -1,7 +1,6 @@
 package vector
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/kissvdb/kissvdb/fsm/durable"
 	"github.com/kissvdb/kissvdb/fsm/vector/hnsw"
 )
 
@@ -28,7 +28,10 @@ func (k *keeper) while(c *collection, fn func() error) error {
 
 // write makes a file in the collection's folder.
 func (k *keeper) write(c *collection, name string, fill func(io.Writer) error) error {
-	err := writeFile(c.dir, name, fill, func(rename func() error) error { return k.while(c, rename) })
+	rename := func(from, to string) error {
+		return k.while(c, func() error { return os.Rename(from, to) })
+	}
+	err := durable.WriteBy(rename, filepath.Join(c.dir, name), fill)
 	if err != nil && c.upkeep.dropped.Load() {
 		return errDropped
 	}
@@ -51,8 +54,7 @@ func (k *keeper) save(c *collection, d *data, place int, g *hnsw.Graph) error {
 	}
 	saved := graphFile{Name: fmt.Sprintf("%s%06d%s", graphPrefix, number, graphSuffix)}
 	err := k.write(c, saved.Name, func(w io.Writer) error {
-		bw := bufio.NewWriterSize(&counter{w: w, n: &saved.Bytes}, readStep)
-		return errors.Join(g.Encode(bw), bw.Flush())
+		return g.Encode(&counter{w: w, n: &saved.Bytes})
 	})
 	if err != nil {
 		return err
