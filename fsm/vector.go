@@ -1,9 +1,8 @@
 package fsm
 
 import (
-	"context"
-
 	"github.com/kissvdb/kissvdb/fsm/record"
+	"github.com/kissvdb/kissvdb/fsm/vector"
 )
 
 // applyVector stages one record of vectors. An error is fatal; a refusal is a
@@ -52,9 +51,5 @@ func stage[R any](rec []byte, decode func([]byte) (R, error), apply func(*R) rec
 	return apply(&r), nil
 }
 
-// Vacuum waits until the vacuums of a collection that the log has asked for
-// are done on this node, and returns how many bytes its file got shorter. On
-// an FSM that no log is applied to, it makes one.
-func (f *FSM) Vacuum(ctx context.Context, collection string) (reclaimed int64, err error) {
-	return f.view.Vectors.Vacuum(ctx, collection)
-}
+// Vectors returns the collections, for their upkeep.
+func (f *FSM) Vectors() *vector.Store { return f.view.Vectors }

@@ -93,7 +93,7 @@ func VacuumOffline(ctx context.Context, cfg Config, collection string) (reclaime
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	err = replication.RewriteSnapshot(filepath.Join(cfg.Dir, "raft"), store, cfg.Logger, func() (err error) {
-		reclaimed, err = store.Vacuum(ctx, collection)
+		reclaimed, err = store.Vectors().Vacuum(ctx, collection)
 		return err
 	})
 	if errors.Is(err, replication.ErrNoSnapshot) {

@@ -129,7 +129,7 @@ func (v *Vectors) Vacuum(ctx context.Context, collection string) (reclaimed int6
 	if res, err = v.n.propose(ctx, vacuum.Append(nil)); err != nil {
 		return 0, res, err
 	}
-	if reclaimed, err = v.n.fsm.Vacuum(ctx, collection); err != nil {
+	if reclaimed, err = v.n.fsm.Vectors().AwaitVacuum(ctx, collection); err != nil {
 		return 0, res, v.n.fault(err)
 	}
 	return reclaimed, res, nil
@@ -142,34 +142,43 @@ func (v *Vectors) List(ctx context.Context, r Read) ([]vector.Info, uint64, erro
 		return nil, 0, err
 	}
 	var (
-		infos  []vector.Info
-		offset uint64
+		readers []*vector.Reader
+		offset  uint64
 	)
 	v.n.fsm.View(func(view *fsm.View) {
 		offset = view.Offset
-		infos = view.Vectors.List(offset)
+		readers = view.Vectors.Readers(offset)
 	})
+	infos := make([]vector.Info, len(readers))
+	for i, reader := range readers {
+		infos[i] = reader.Info()
+	}
 	return infos, offset, nil
 }
 
 // Describe describes a collection, and returns the offset at which it is so.
 func (v *Vectors) Describe(ctx context.Context, collection string, r Read) (vector.Info, uint64, error) {
-	if err := v.n.await(ctx, r); err != nil {
+	reader, offset, err := v.reader(ctx, collection, r)
+	if err != nil {
 		return vector.Info{}, 0, err
 	}
-	var (
-		info   vector.Info
-		found  bool
-		offset uint64
-	)
-	v.n.fsm.View(func(view *fsm.View) {
-		offset = view.Offset
-		info, found = view.Vectors.Info(collection, offset)
-	})
-	if !found {
+	if reader == nil {
 		return vector.Info{}, offset, collectionNotFound(offset)
 	}
-	return info, offset, nil
+	return reader.Info(), offset, nil
+}
+
+// reader returns a collection, nil for none, and the offset at which it is so.
+// What is done with it holds off no write.
+func (v *Vectors) reader(ctx context.Context, collection string, r Read) (reader *vector.Reader, offset uint64, err error) {
+	if err := v.n.await(ctx, r); err != nil {
+		return nil, 0, err
+	}
+	v.n.fsm.View(func(view *fsm.View) {
+		offset = view.Offset
+		reader, _ = view.Vectors.Reader(collection, offset)
+	})
+	return reader, offset, nil
 }
 
 // Get returns a point and the offset it was read at. The point is immutable.
@@ -203,19 +212,11 @@ func (v *Vectors) Search(ctx context.Context, collection string, q *vector.Query
 			return nil, 0, notFinite()
 		}
 	}
-	if err := v.n.await(ctx, r); err != nil {
+	reader, offset, err := v.reader(ctx, collection, r)
+	if err != nil {
 		return nil, 0, err
 	}
-	var (
-		reader *vector.Reader
-		found  bool
-		offset uint64
-	)
-	v.n.fsm.View(func(view *fsm.View) {
-		offset = view.Offset
-		reader, found = view.Vectors.Reader(collection, offset)
-	})
-	if !found {
+	if reader == nil {
 		return nil, offset, fault.New(fault.NotFound, "collection or id not found").At(offset)
 	}
 	hits, err := reader.Search(ctx, q)

@@ -38,7 +38,7 @@ func (s *Store) Create(c *record.Change, r *record.VectorCreate) (record.Result,
 	e := c.Emit(record.VectorCollectionCreated)
 	e.Collection, e.Dim, e.Metric = r.Collection, r.Dim, r.Metric
 	col := newCollection(name, int(r.Dim), r.Metric, c.Offset, c.Time, s.dirOf(name))
-	col.staged = figures{offset: c.Offset, updatedMS: c.Time}
+	col.staged = figures{newest: c.Offset, updatedMS: c.Time}
 	if err := s.createData(col); err != nil {
 		return record.Result{}, fmt.Errorf("create collection %s: %w", name, err)
 	}
@@ -245,7 +245,7 @@ func (s *Store) wrote(c *record.Change, col *collection) {
 
 // touch notes that the entry has changed a collection.
 func (s *Store) touch(c *record.Change, col *collection) {
-	col.staged.offset, col.staged.updatedMS = c.Offset, c.Time
+	col.staged.newest, col.staged.updatedMS = c.Offset, c.Time
 	if n := len(s.touched); n == 0 || s.touched[n-1] != col {
 		s.touched = append(s.touched, col)
 	}

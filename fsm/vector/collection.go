@@ -36,7 +36,7 @@ func newCollection(name string, dim int, metric record.Metric, incarnation uint6
 type figures struct {
 	live      uint64
 	upserts   uint64
-	offset    uint64 // of the newest event
+	newest    uint64 // offset of the newest event
 	updatedMS int64
 }
 
@@ -133,8 +133,8 @@ func (d *data) publish() {
 func (c *collection) reader(offset uint64) *Reader {
 	d := c.data.Load()
 	r := &Reader{
-		table: d.published, name: c.name, offset: offset,
-		live: c.figures.live, index: d.index.Load(), filters: d.filters,
+		table: d.published, figures: c.figures, of: c, name: c.name, offset: offset,
+		bytes: d.bytes, records: d.records, index: d.index.Load(), filters: d.filters,
 	}
 	if r.index.covered > r.rows {
 		// Graphs were loaded before the log has written all their rows again.
@@ -143,17 +143,15 @@ func (c *collection) reader(offset uint64) *Reader {
 	return r
 }
 
-// info describes the collection. The caller holds off the writer.
-func (c *collection) info(offset uint64) Info {
-	d := c.data.Load()
-	r := c.reader(offset)
+// Info describes the collection. It looks at every row that is in no graph.
+func (r *Reader) Info() Info {
 	info := Info{
-		Name: c.name, Dim: c.dim, Metric: c.metric,
-		CreatedMS: c.createdMS, UpdatedMS: c.figures.updatedMS,
-		Live: c.figures.live, Records: d.records, Upserts: c.figures.upserts, Offset: c.figures.offset,
-		Deleted:   uint64(r.rows) - c.figures.live,
+		Name: r.name, Dim: r.dim, Metric: r.metric,
+		CreatedMS: r.of.createdMS, UpdatedMS: r.updatedMS,
+		Live: r.live, Records: r.records, Upserts: r.upserts, Offset: r.newest,
+		Deleted:   uint64(r.rows) - r.live,
 		Segments:  len(r.index.graphs),
-		FileBytes: d.bytes,
+		FileBytes: r.bytes,
 		Unindexed: r.unindexed(),
 	}
 	if info.Unindexed > 0 {
@@ -162,7 +160,7 @@ func (c *collection) info(offset uint64) Info {
 	for _, g := range r.index.graphs {
 		info.IndexBytes += g.Bytes()
 	}
-	info.Builds, info.BuildSeconds = c.upkeep.built()
+	info.Builds, info.BuildSeconds = r.of.upkeep.built()
 	return info
 }
 

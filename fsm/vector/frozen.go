@@ -45,17 +45,18 @@ type Frozen struct {
 }
 
 type frozenCollection struct {
-	*collection // for what never changes
-	figures     figures
-	reader      *Reader
+	*Reader
 
-	file        *file // retained; nil in memory
-	size        int64
-	chain       uint64
-	records     uint64
-	covered     uint32
-	graphs      []graphFile
-	graphHandle []*os.File // of those that are still there
+	file    *file // retained; nil in memory
+	chain   uint64
+	covered uint32 // by the graphs
+	graphs  []frozenGraph
+}
+
+// frozenGraph is a graph that is still there, open.
+type frozenGraph struct {
+	f    *os.File
+	size int64
 }
 
 // Freeze returns the collections as they are at offset, which is the store's,
@@ -69,10 +70,7 @@ func (s *Store) Freeze(offset uint64, files bool) *Frozen {
 	for _, name := range slices.Sorted(maps.Keys(s.collections)) {
 		c := s.collections[name]
 		d := c.data.Load()
-		f := &frozenCollection{
-			collection: c, figures: c.figures, reader: c.reader(offset),
-			size: d.file.size, chain: d.file.chain, records: d.file.records,
-		}
+		f := &frozenCollection{Reader: c.reader(offset), chain: d.file.chain}
 		if files && c.dir != "" {
 			d.file.retain()
 			f.file = d.file
@@ -89,8 +87,8 @@ func (z *Frozen) Release() error {
 		if c.file != nil {
 			errs = append(errs, c.file.release())
 		}
-		for _, f := range c.graphHandle {
-			errs = append(errs, f.Close())
+		for _, g := range c.graphs {
+			errs = append(errs, g.f.Close())
 		}
 	}
 	return errors.Join(errs...)
@@ -100,7 +98,7 @@ func (z *Frozen) Release() error {
 // equal stores, however their rows lie.
 func (z *Frozen) Digest(ctx context.Context, emit func([]byte) error) error {
 	for _, c := range z.collections {
-		sum, err := c.reader.sum(ctx)
+		sum, err := c.sum(ctx)
 		if err != nil {
 			return err
 		}
@@ -112,16 +110,16 @@ func (z *Frozen) Digest(ctx context.Context, emit func([]byte) error) error {
 }
 
 // appendMeta appends what every node knows alike of a collection.
-func (c *frozenCollection) appendMeta(dst []byte) []byte {
-	dst = record.AppendBytes(dst, c.name)
-	dst = record.AppendUint(dst, uint64(c.dim))
-	dst = append(dst, byte(c.metric))
-	dst = record.AppendUint(dst, c.incarnation)
-	dst = record.AppendUint(dst, uint64(c.createdMS))
-	dst = record.AppendUint(dst, c.figures.live)
-	dst = record.AppendUint(dst, c.figures.upserts)
-	dst = record.AppendUint(dst, c.figures.offset)
-	return record.AppendUint(dst, uint64(c.figures.updatedMS))
+func (r *Reader) appendMeta(dst []byte) []byte {
+	dst = record.AppendBytes(dst, r.name)
+	dst = record.AppendUint(dst, uint64(r.dim))
+	dst = append(dst, byte(r.metric))
+	dst = record.AppendUint(dst, r.of.incarnation)
+	dst = record.AppendUint(dst, uint64(r.of.createdMS))
+	dst = record.AppendUint(dst, r.live)
+	dst = record.AppendUint(dst, r.upserts)
+	dst = record.AppendUint(dst, r.newest)
+	return record.AppendUint(dst, uint64(r.updatedMS))
 }
 
 // sum adds up the hashes of all points, in whatever order.
@@ -160,53 +158,59 @@ func (z *Frozen) Encode(emit func(block []byte) error) error {
 		if c.file != nil {
 			continue
 		}
-		if err := c.reader.encodeFrames(emit); err != nil {
+		if err := c.encodeFrames(emit); err != nil {
 			return err
 		}
 	}
 	return emit(record.AppendUint([]byte{BlockEnd}, uint64(len(z.collections))))
 }
 
-// openGraphs opens the graphs that the manifest names. They serve the node
-// that restores the snapshot; without them it builds its own.
+// openGraphs opens the graphs that the manifest names: all of them, or none.
+// They serve the node that restores the snapshot; without them it builds its
+// own.
 func (c *frozenCollection) openGraphs() {
-	m, err := readManifest(c.dir, c.file.header)
-	if err != nil || m.Covered > c.reader.rows {
+	m, err := readManifest(c.of.dir, c.file.header)
+	if err != nil || m.Covered > c.rows {
 		return // of newer data already, or it has just been dropped
 	}
 	for _, g := range m.Graphs {
-		f, err := os.Open(filepath.Join(c.dir, filepath.Base(g.Name)))
-		if err != nil {
+		if err := c.openGraph(filepath.Join(c.of.dir, filepath.Base(g.Name))); err != nil {
 			c.closeGraphs()
 			return
 		}
-		info, err := f.Stat()
-		if err != nil {
-			c.closeGraphs()
-			return
-		}
-		c.graphHandle = append(c.graphHandle, f)
-		c.graphs = append(c.graphs, graphFile{Name: g.Name, Bytes: info.Size()})
 	}
 	c.covered = m.Covered
 }
 
-func (c *frozenCollection) closeGraphs() {
-	for _, f := range c.graphHandle {
-		_ = f.Close() // only read
+func (c *frozenCollection) openGraph(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
 	}
-	c.graphHandle, c.graphs = nil, nil
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	c.graphs = append(c.graphs, frozenGraph{f, info.Size()})
+	return nil
+}
+
+func (c *frozenCollection) closeGraphs() {
+	for _, g := range c.graphs {
+		_ = g.f.Close() // only read
+	}
+	c.graphs = nil
 }
 
 func (c *frozenCollection) appendSource(dst []byte) []byte {
 	dst = record.AppendUint(dst, c.file.header.id)
-	dst = record.AppendUint(dst, uint64(c.size))
+	dst = record.AppendUint(dst, uint64(c.bytes))
 	dst = binary.LittleEndian.AppendUint64(dst, c.chain)
 	dst = record.AppendUint(dst, c.records)
 	dst = record.AppendUint(dst, uint64(c.covered))
 	dst = record.AppendUint(dst, uint64(len(c.graphs)))
 	for _, g := range c.graphs {
-		dst = record.AppendUint(dst, uint64(g.Bytes))
+		dst = record.AppendUint(dst, uint64(g.size))
 	}
 	return dst
 }
@@ -244,11 +248,11 @@ func (z *Frozen) Attach(attach func(f *os.File, size int64) error) error {
 		if c.file == nil {
 			continue
 		}
-		if err := attach(c.file.f, c.size); err != nil {
+		if err := attach(c.file.f, c.bytes); err != nil {
 			return err
 		}
-		for i, f := range c.graphHandle {
-			if err := attach(f, c.graphs[i].Bytes); err != nil {
+		for _, g := range c.graphs {
+			if err := attach(g.f, g.size); err != nil {
 				return err
 			}
 		}

@@ -90,8 +90,8 @@ func FuzzRestore(f *testing.F) {
 			return
 		}
 		for _, one := range x.collections {
-			if one.data != nil && uint64(len(one.data.ids)) != one.live {
-				t.Errorf("%d points where %d are said to be", len(one.data.ids), one.live)
+			if one.data != nil && uint64(len(one.data.ids)) != one.c.figures.live {
+				t.Errorf("%d points where %d are said to be", len(one.data.ids), one.c.figures.live)
 			}
 		}
 	})

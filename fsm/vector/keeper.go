@@ -98,7 +98,7 @@ func (k *keeper) collections() []*collection {
 func (k *keeper) look(c *collection) (*data, *Reader) {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
-	return c.data.Load(), c.reader(c.figures.offset)
+	return c.data.Load(), c.reader(c.figures.newest)
 }
 
 // drop has a collection that was dropped removed. Of the writer.
@@ -170,7 +170,9 @@ func (k *keeper) encode(c *collection) {
 	for _, chunk := range r.chunks {
 		switch {
 		case chunk.full(r.index.covered):
-			chunk.codes.Store(nil)
+			if chunk.codes.Load() != nil {
+				chunk.codes.Store(nil)
+			}
 		case !chunk.full(r.rows):
 			return
 		case chunk.codes.Load() == nil:

@@ -108,7 +108,6 @@ func vacuumBesideWrites(t *testing.T, dir string) {
 	vacuums := 0
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			b.s.keeper.requestVacuum(b.s.collections["c"]) // never replaced here
 			if _, err := b.s.Vacuum(context.Background(), "c"); err != nil {
 				t.Error(err)
 			}

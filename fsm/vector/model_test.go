@@ -126,7 +126,7 @@ func (m *model) vacuum() {
 	before := m.disk.digest()
 	for _, b := range m.beds() {
 		b.entry(func(c *record.Change) { b.s.RequestVacuum(c, &record.VectorVacuum{Collection: []byte("c")}) })
-		if _, err := b.s.Vacuum(context.Background(), "c"); err != nil {
+		if _, err := b.s.AwaitVacuum(context.Background(), "c"); err != nil {
 			m.t.Fatal(err)
 		}
 		if info := b.info("c"); info.Deleted != 0 || info.Records != info.Live {

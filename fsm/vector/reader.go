@@ -10,9 +10,13 @@ import (
 // for as long as one likes; it keeps the memory of its rows alive.
 type Reader struct {
 	table
+	figures // at offset
+
+	of      *collection // for what never changes, and its upkeep
 	name    string
 	offset  uint64
-	live    uint64 // of the rows, at offset
+	bytes   int64  // of the file
+	records uint64 // in the file
 	index   *index
 	filters *filter.Index // over the meta data of the rows
 }

@@ -25,7 +25,6 @@ type Restore struct {
 // restored is one collection of a snapshot.
 type restored struct {
 	c        *collection
-	live     uint64 // points that there must be
 	attached bool
 
 	header  header
@@ -75,7 +74,7 @@ func (x *Restore) addCollection(r *record.Reader, block []byte) error {
 	name := string(r.Bytes("collection name"))
 	dim, metric := r.Uint("dimension"), record.Metric(r.Byte("metric"))
 	incarnation, createdMS := r.Uint("incarnation"), r.Time("created at")
-	f := figures{live: r.Uint("points"), upserts: r.Uint("points written"), offset: r.Uint("offset"), updatedMS: r.Time("updated at")}
+	f := figures{live: r.Uint("points"), upserts: r.Uint("points written"), newest: r.Uint("offset"), updatedMS: r.Time("updated at")}
 	if r.Failed() || !record.CollectionName(name) || len(name) > maxNameLen || dim == 0 || dim > record.MaxDim || metric.String() == "" {
 		return corrupt("a collection of a snapshot")
 	}
@@ -84,7 +83,7 @@ func (x *Restore) addCollection(r *record.Reader, block []byte) error {
 	}
 	c := newCollection(name, int(dim), metric, incarnation, createdMS, x.s.dirOf(name))
 	c.figures, c.staged = f, f
-	one := &restored{c: c, live: f.live, stage: filepath.Join(x.s.dirOf(restoreDir), name)}
+	one := &restored{c: c, stage: filepath.Join(x.s.dirOf(restoreDir), name)}
 	x.collections = append(x.collections, one)
 	one.header = header{dim: c.dim, metric: metric, incarnation: incarnation, id: incarnation}
 	switch r.Byte("source") {
@@ -197,8 +196,8 @@ func (x *Restore) checkFrames() error {
 // finish makes what was read the data's published state.
 func (one *restored) finish() error {
 	d := one.data
-	if uint64(len(d.ids)) != one.live {
-		return corrupt("collection %s has %d points where there are %d", one.c.name, len(d.ids), one.live)
+	if uint64(len(d.ids)) != one.c.figures.live {
+		return corrupt("collection %s has %d points where there are %d", one.c.name, len(d.ids), one.c.figures.live)
 	}
 	d.publish()
 	return nil
@@ -234,7 +233,7 @@ func (x *Restore) loadLocal(one *restored) error {
 	nf := newFile(f, one.header, one.size)
 	one.data = newData(one.c.dim, one.c.metric, nf)
 	most := one.size / int64(frameHead+4*one.c.dim) // whatever the snapshot says
-	one.data.ids = make(map[string]uint32, min(one.live, uint64(most)))
+	one.data.ids = make(map[string]uint32, min(one.c.figures.live, uint64(most)))
 	graphs := make(chan struct{})
 	go func() { // beside the points
 		defer close(graphs)

@@ -34,7 +34,7 @@ type Config struct {
 // Threads: Create, Drop, Put, Update, Delete, the batches, RequestVacuum,
 // Flush, Commit, Abort, Freeze and Stage belong to the writer, the goroutine that
 // applies entries. Commit and Staged.Commit are called with readers excluded
-// by a lock of the caller's; Reader, Get, Info and List under the same lock,
+// by a lock of the caller's; Reader, Readers and Get under the same lock,
 // shared. The rest may be called from anywhere.
 type Store struct {
 	cfg    Config
@@ -147,22 +147,13 @@ func (s *Store) Get(name, id string) (p Point, collection, found bool) {
 	return Point{ID: at.id, Vector: d.published.values(row), Meta: at.meta}, true, true
 }
 
-// Info describes a collection at offset, which is the store's.
-func (s *Store) Info(name string, offset uint64) (Info, bool) {
-	c, ok := s.collections[name]
-	if !ok {
-		return Info{}, false
-	}
-	return c.info(offset), true
-}
-
-// List describes all collections, by name.
-func (s *Store) List(offset uint64) []Info {
-	infos := make([]Info, 0, len(s.collections))
+// Readers returns all collections as they are at offset, by name.
+func (s *Store) Readers(offset uint64) []*Reader {
+	readers := make([]*Reader, 0, len(s.collections))
 	for _, name := range slices.Sorted(maps.Keys(s.collections)) {
-		infos = append(infos, s.collections[name].info(offset))
+		readers = append(readers, s.collections[name].reader(offset))
 	}
-	return infos
+	return readers
 }
 
 // dirOf returns the folder of a collection.

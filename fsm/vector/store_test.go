@@ -95,13 +95,7 @@ func (b *bed) reader(name string) *Reader {
 
 func (b *bed) info(name string) Info {
 	b.t.Helper()
-	b.s.mu.Lock() // the maintenance may put other data in place
-	defer b.s.mu.Unlock()
-	info, ok := b.s.Info(name, b.offset)
-	if !ok {
-		b.t.Fatalf("no collection %s", name)
-	}
-	return info
+	return b.reader(name).Info()
 }
 
 // digest is what the state's hash would see.

@@ -131,20 +131,20 @@ func (u *upkeep) newest() uint64 {
 }
 
 // wait returns what came of a vacuum once it is done.
-func (u *upkeep) wait(ctx context.Context, number uint64) (vacuumed, error) {
+func (u *upkeep) wait(ctx context.Context, number uint64) (reclaimed int64, err error) {
 	for {
 		u.mu.Lock()
 		v, done, changed := u.last, u.done >= number, u.changed
 		u.mu.Unlock()
 		switch {
 		case done:
-			return v, nil
+			return v.reclaimed, v.err
 		case u.dropped.Load():
-			return vacuumed{}, collectionNotFound()
+			return 0, collectionNotFound()
 		}
 		select {
 		case <-ctx.Done():
-			return vacuumed{}, ctx.Err()
+			return 0, ctx.Err()
 		case <-changed:
 		}
 	}

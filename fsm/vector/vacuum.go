@@ -26,26 +26,37 @@ const (
 	catchUpRows = 256
 )
 
-// Vacuum waits until the vacuums of a collection that were requested are done
-// here, and returns how many bytes its file got shorter by the last of them.
-// Without a request it makes one: for a store that no log is applied to.
+// Vacuum vacuums a collection of a store that no log is applied to, and
+// returns how many bytes its file got shorter.
 func (s *Store) Vacuum(ctx context.Context, name string) (reclaimed int64, err error) {
-	s.mu.Lock()
-	c, ok := s.collections[name]
-	s.mu.Unlock()
-	if !ok {
-		return 0, collectionNotFound()
-	}
-	number := c.upkeep.newest()
-	if number == 0 {
-		number = c.upkeep.want()
-		s.keeper.wake()
-	}
-	v, err := c.upkeep.wait(ctx, number)
+	c, err := s.find(name)
 	if err != nil {
 		return 0, err
 	}
-	return v.reclaimed, v.err
+	number := c.upkeep.want()
+	s.keeper.wake()
+	return c.upkeep.wait(ctx, number)
+}
+
+// AwaitVacuum waits until the vacuums of a collection that the log has asked
+// for are done here, and returns how many bytes its file got shorter by the
+// last of them.
+func (s *Store) AwaitVacuum(ctx context.Context, name string) (reclaimed int64, err error) {
+	c, err := s.find(name)
+	if err != nil {
+		return 0, err
+	}
+	return c.upkeep.wait(ctx, c.upkeep.newest())
+}
+
+func (s *Store) find(name string) (*collection, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.collections[name]
+	if !ok {
+		return nil, collectionNotFound()
+	}
+	return c, nil
 }
 
 // tidy vacuums a collection when that was asked for, or is due.
@@ -81,14 +92,13 @@ const gone = ^uint32(0)
 // vacuum is called with the job held.
 func (k *keeper) vacuum(c *collection) (reclaimed int64, err error) {
 	d, r := k.look(c)
-	records, bytes := d.recorded(k.s)
-	if records == r.live {
+	if r.records == r.live {
 		return 0, nil // neither a dead row nor a delete
 	}
 	m := &move{k: k, c: c, from: d}
 	if c.dir != "" {
 		// Dead rows are not copied, so this is more than it will take.
-		if err := k.s.cfg.Room(bytes); err != nil {
+		if err := k.s.cfg.Room(r.bytes); err != nil {
 			return 0, err
 		}
 	}
@@ -109,13 +119,6 @@ func (k *keeper) vacuum(c *collection) (reclaimed int64, err error) {
 	k.s.cfg.Vacuumed()
 	k.s.log.Info("collection vacuumed", "collection", c.name, "points", r.live, "reclaimed_bytes", reclaimed)
 	return reclaimed, k.saveMoved(m)
-}
-
-// recorded returns how many records the file has, and bytes.
-func (d *data) recorded(s *Store) (records uint64, bytes int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return d.records, d.bytes
 }
 
 // begin makes the new, empty data.
@@ -191,7 +194,7 @@ func (m *move) finish() (reclaimed int64, err error) {
 	if c.upkeep.dropped.Load() {
 		return 0, errDropped
 	}
-	r := c.reader(c.figures.offset)
+	r := c.reader(c.figures.newest)
 	m.bury(r)
 	if err := m.copyRows(context.Background(), r); err != nil {
 		return 0, err
