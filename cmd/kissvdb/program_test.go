@@ -96,12 +96,12 @@ func (o *output) String() string {
 // eventually waits for a fact.
 func eventually(t *testing.T, what string, fact func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for !fact() {
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for deadline := time.Now().Add(30 * time.Second); !fact(); <-look.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("not in time: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks, not instead of one
 	}
 }
 
