@@ -94,7 +94,8 @@ func (d *data) put(offset uint64, id, meta, vector []byte) {
 	d.file.append(&frame{kind: framePut, offset: offset, id: id, meta: meta, vector: vector})
 	old, existed := d.latest(id)
 	p := newPoint(id, meta)
-	d.changed[p.id] = change{row: d.add(p, vector), live: true}
+	row, _ := d.add(p, vector) // a record's values are numbers
+	d.changed[p.id] = change{row: row, live: true}
 	if existed {
 		d.kill(old, offset)
 	}

@@ -2,6 +2,8 @@ package vector
 
 import (
 	"context"
+	"errors"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -181,5 +183,19 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(other.s.cfg.Dir); err != nil || len(entries) != 1 {
 		t.Errorf("it left %v, %v", entries, err)
+	}
+}
+
+// TestTakeRefusesWhatIsNoNumber has frames with right checksums hold values
+// that no record may.
+func TestTakeRefusesWhatIsNoNumber(t *testing.T) {
+	for _, bad := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+		for _, metric := range []record.Metric{record.Cosine, record.Dot} {
+			d := newData(3, metric, newMemoryFile(header{}))
+			f := frame{kind: framePut, id: []byte("a"), vector: record.AppendVector(nil, []float32{1, bad, 0})}
+			if err := d.take(&f); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%v under %s: %v", bad, metric, err)
+			}
+		}
 	}
 }

@@ -162,9 +162,6 @@ func decodeFrame(payload []byte, dim int) (frame, error) {
 	if err := r.Done("frame"); err != nil {
 		return frame{}, corrupt("%v", err)
 	}
-	if f.kind == framePut && !record.FiniteVector(f.vector) {
-		return frame{}, corrupt("a vector that is not finite")
-	}
 	return f, nil
 }
 

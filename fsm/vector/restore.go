@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -167,7 +168,10 @@ func (d *data) take(f *frame) error {
 	switch {
 	case f.kind == framePut:
 		p := newPoint(f.id, f.meta)
-		row := d.add(p, f.vector)
+		row, norm := d.add(p, f.vector)
+		if !(norm < math.Inf(1)) { // or it is no number
+			return corrupt("a vector that is not finite")
+		}
 		if existed {
 			d.kill(old, max(f.offset, 1))
 		}

@@ -122,9 +122,10 @@ func newTable(dim int, metric record.Metric) table {
 	return table{dim: dim, stride: stride, metric: metric}
 }
 
-// add appends a row. vector is of the right length, little endian.
-func (t *table) add(p point, vector []byte) uint32 {
-	row := t.rows
+// add appends a row, and returns its length too, which is a number only if all
+// values are. vector is of the right dimension, little endian.
+func (t *table) add(p point, vector []byte) (row uint32, norm float64) {
+	row = t.rows
 	number, at := chunkOf(row)
 	if number == len(t.chunks) {
 		t.chunks = append(t.chunks, newChunk(number, t.allocate(number), t.metric))
@@ -134,9 +135,8 @@ func (t *table) add(p point, vector []byte) uint32 {
 	record.DecodeVector(values[:0:t.dim], vector)
 	c.points[at] = p
 	c.died[at].Store(0)
-	t.measure(c, at, values)
 	t.rows++
-	return row
+	return row, t.measure(c, at, values)
 }
 
 // allocate returns room for the vectors of a chunk.
@@ -154,8 +154,8 @@ func (t *table) allocate(number int) []float32 {
 	return vectors
 }
 
-// measure sets a row's norm and scale.
-func (t *table) measure(c *chunk, at uint32, values []float32) {
+// measure sets a row's norm and scale, and returns the norm.
+func (t *table) measure(c *chunk, at uint32, values []float32) float64 {
 	norm := norm(values)
 	if c.norm != nil {
 		c.norm[at] = norm
@@ -163,17 +163,18 @@ func (t *table) measure(c *chunk, at uint32, values []float32) {
 	switch {
 	case norm == 0:
 		c.scale[at] = 0
-		return
+		return norm
 	case norm < tameAbove || norm > tameBelow:
 		c.scale[at] = float32(math.NaN())
 		t.wild = append(t.wild, c.first+at)
-		return
+		return norm
 	case t.metric == record.Cosine:
 		c.scale[at] = float32(1 / norm)
 	default:
 		c.scale[at] = 1
 	}
 	t.maxNorm = max(t.maxNorm, norm)
+	return norm
 }
 
 // norm returns the length of a padded vector: the same bits everywhere.

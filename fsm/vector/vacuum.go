@@ -178,7 +178,7 @@ func (m *move) copyRows(ctx context.Context, r *Reader) error {
 func (m *move) copyRow(r *Reader, row uint32) uint32 {
 	p := r.point(row)
 	vector := record.AppendVector(nil, r.values(row))
-	to := m.to.add(*p, vector)
+	to, _ := m.to.add(*p, vector)
 	m.to.ids[p.id] = to
 	// The offset of the row's event is not known any more, and nobody asks.
 	m.to.file.append(&frame{kind: framePut, id: []byte(p.id), meta: []byte(p.meta), vector: vector})
